@@ -1,0 +1,1 @@
+"""Event models, topic catalogue and sealed fields of Navette."""

@@ -1,0 +1,1 @@
+"""What every Navette service stands on."""

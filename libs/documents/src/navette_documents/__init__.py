@@ -1,0 +1,1 @@
+"""Sans-I/O medical document code shared by the services."""

@@ -1,0 +1,1 @@
+"""Identities, RNIV rules and the INSi teleservice."""

@@ -1,0 +1,1 @@
+"""Sends reports by MSSanté to professionals and patients."""

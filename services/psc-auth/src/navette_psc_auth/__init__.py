@@ -1,0 +1,1 @@
+"""Pro Santé Connect sign-on, sessions, roles, internal tokens and gateway."""

@@ -1,0 +1,1 @@
+"""Authoring, signature, composition and journey of imaging reports."""
