@@ -1,0 +1,58 @@
+"""`make test`: runs every layer that this machine can run, and says what it could not run and why."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def conformance_dir() -> Path:
+    """Return where the official schemas and examples are looked for (absent: those tests are skipped, with a reason)."""
+    return Path(os.environ.get("NAVETTE_CONFORMANCE_DIR", ROOT.parent / "shared" / "conformance")).resolve()
+
+
+def prerequisites() -> list[tuple[str, bool, str]]:
+    """Name what decides which layers can run: (what, present, what is lost without it)."""
+    return [
+        (
+            "official conformance data",
+            conformance_dir().is_dir(),
+            "the conformance layer (set NAVETTE_CONFORMANCE_DIR)",
+        ),
+        (
+            "java and mvn",
+            bool(shutil.which("java") and shutil.which("mvn")),
+            "the platform layer on Apache Kafka",
+        ),
+        ("xmlsec1", bool(shutil.which("xmlsec1")), "the check of our signatures by the xmlsec1 tool"),
+        ("a Docker engine", docker_engine(), "the containers layer"),
+    ]
+
+
+def docker_engine() -> bool:
+    """Say whether a Docker engine answers."""
+    docker = shutil.which("docker")
+    return bool(docker) and subprocess.run([str(docker), "info"], capture_output=True, check=False).returncode == 0
+
+
+def main() -> int:
+    """Run pytest over the whole workspace; its exit code is ours."""
+    for what, present, lost in prerequisites():
+        sys.stdout.write(f"{'found  ' if present else 'MISSING'} {what}{'' if present else f': not run: {lost}'}\n")
+    sys.stdout.flush()
+    environment = os.environ | {"NAVETTE_CONFORMANCE_DIR": str(conformance_dir())}
+    started = time.monotonic()
+    paths = ["contracts", "libs", "services", "deploy/sandbox", "tests"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *paths, *sys.argv[1:]], cwd=ROOT, env=environment, check=False
+    )
+    sys.stdout.write(f"whole run: {time.monotonic() - started:.0f} s\n")
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
