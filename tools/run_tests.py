@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def conformance_dir() -> Path:
-    """Return where the official schemas and examples are looked for (absent: those tests are skipped, with a reason)."""
+    """Return where the official schemas and examples are looked for (absent: those tests are skipped)."""
     return Path(os.environ.get("NAVETTE_CONFORMANCE_DIR", ROOT.parent / "shared" / "conformance")).resolve()
 
 
