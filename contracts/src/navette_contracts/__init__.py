@@ -1,1 +1,1 @@
-"""Event models, topic catalogue and sealed fields of Navette."""
+"""What the services of Navette say to each other: events, topics, sealed fields, envelope."""
