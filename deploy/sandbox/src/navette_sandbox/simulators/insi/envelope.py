@@ -1,4 +1,4 @@
-"""Reads a request as the teleservice does: SOAP envelope, addressing, ContexteBAM, ContexteLPS (spec/ins.md §2.1-2.2)."""
+"""Reads a request as the teleservice does: SOAP envelope, addressing, both contexts (spec/ins.md §2.1-2.2)."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _envelope(body: bytes) -> etree._Element:
         root = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Refusal("desir_9001", "request is well-formed XML") from error
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.internalDTD is not None:
         raise Refusal("desir_9001", "request carries no document type")
     if root.tag != f"{{{SOAP}}}Envelope":
         raise Refusal("desir_9001", "root is a SOAP 1.2 Envelope")

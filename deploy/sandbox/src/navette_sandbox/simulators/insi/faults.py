@@ -58,12 +58,8 @@ FAULTS: dict[str, FaultShape] = {
     # From here on the numbers are the double's own.
     "insi_9001": FaultShape("Sender", "siram_30", "erreur", _BAD_DATA, "Format du nom de naissance incorrect."),
     "insi_9002": FaultShape("Sender", "siram_30", "erreur", _BAD_DATA, "Format du prénom incorrect."),
-    "insi_9003": FaultShape(
-        "Sender", "siram_30", "erreur", _BAD_DATA, "Format de la date de naissance incorrect."
-    ),
-    "insi_9004": FaultShape(
-        "Sender", "siram_30", "erreur", _BAD_DATA, "Format du lieu de naissance incorrect."
-    ),
+    "insi_9003": FaultShape("Sender", "siram_30", "erreur", _BAD_DATA, "Format de la date de naissance incorrect."),
+    "insi_9004": FaultShape("Sender", "siram_30", "erreur", _BAD_DATA, "Format du lieu de naissance incorrect."),
     "insi_9005": FaultShape("Sender", "siram_30", "erreur", _BAD_DATA, "Format du matricule incorrect."),
     "desir_9001": FaultShape("Sender", "siram_20", "erreur", _BAD_REQUEST, "Enveloppe SOAP incorrecte."),
     "desir_9002": FaultShape("Sender", "siram_20", "erreur", _BAD_REQUEST, "En-tête d'adressage incorrect."),

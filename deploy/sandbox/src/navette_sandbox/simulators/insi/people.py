@@ -55,7 +55,7 @@ def key_of(number: str) -> str:
 def _person(row: dict[str, object]) -> Person:
     history = row.get("history", [])
     if not isinstance(history, list):
-        raise ValueError(f"{row['id']}: history is not a list")  # noqa: TRY004 - a data file error, one kind for all
+        raise ValueError(f"{row['id']}: history is not a list")
     return Person(
         id=str(row["id"]),
         birth_name=str(row["birth_name"]),

@@ -54,9 +54,7 @@ def _envelope(inner: str, style: Style) -> bytes:
     if style.plain_prefixes:
         text = f'<soap:Envelope xmlns:soap="{_SOAP}"><soap:Body>{inner}</soap:Body></soap:Envelope>'
     else:
-        text = (
-            f'<soap:Envelope xmlns:soap="{_SOAP}"><env:Body xmlns:env="{_SOAP}">{inner}</env:Body></soap:Envelope>'
-        )
+        text = f'<soap:Envelope xmlns:soap="{_SOAP}"><env:Body xmlns:env="{_SOAP}">{inner}</env:Body></soap:Envelope>'
     return f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
 
 
@@ -65,9 +63,7 @@ def _cr(code: str, label: str) -> str:
 
 
 def _individual(person: Person, style: Style) -> str:
-    history = "".join(
-        f"<INSHISTO>{_dates_around(_matricule(old), style)}</INSHISTO>" for old in person.history
-    )
+    history = "".join(f"<INSHISTO>{_dates_around(_matricule(old), style)}</INSHISTO>" for old in person.history)
     return (
         f"<INDIVIDU><INSACTIF>{_matricule(person.active)}</INSACTIF>{history}<TIQ>"
         f"<NomNaissance>{escape(person.birth_name)}</NomNaissance>"
