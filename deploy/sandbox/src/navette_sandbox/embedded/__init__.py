@@ -1,0 +1,1 @@
+"""Broker and database as child processes, so that nothing but Python is needed to run Navette."""
