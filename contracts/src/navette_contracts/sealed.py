@@ -5,6 +5,7 @@ rotation is: add a key to the keyring of every service, then make it current; ol
 the old key until their topic's retention has passed.
 """
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -48,11 +49,9 @@ class Keyring:
     __slots__ = ("_keys", "current")
 
     def __init__(self, keys: Mapping[str, OctKey], current: str) -> None:
-        """Refuse (KeyringError) an unknown current key or a key that is not 256 bits long."""
+        """Refuse (KeyringError) a current key that is not among the keys."""
         if current not in keys:
             raise KeyringError("keyring: the current key is not among the keys")
-        if any(len(key.raw_value) != _KEY_BYTES for key in keys.values()):
-            raise KeyringError("keyring: every key must be 256 bits long")
         self._keys = dict(keys)
         self.current = current
 
@@ -83,7 +82,10 @@ class Keyring:
                     raise KeyringError("keyring: only keys of type oct for A256GCM are accepted")
                 if entry["kid"] in keys:
                     raise KeyringError("keyring: two keys have the same kid")
-                keys[entry["kid"]] = OctKey.import_key({"kty": "oct", "k": entry["k"]})
+                raw = base64.urlsafe_b64decode(entry["k"] + "=")
+                if len(raw) != _KEY_BYTES:
+                    raise KeyringError("keyring: every key must be 256 bits long")
+                keys[entry["kid"]] = OctKey.import_key(raw)
         except (ValueError, KeyError, TypeError, AttributeError, JoseError):
             # `from None`: the original error could quote the file, which is all secrets.
             raise KeyringError("keyring: not a keyring document") from None

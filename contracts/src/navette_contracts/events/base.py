@@ -15,7 +15,7 @@ class ContractError(Exception):
 
 def _no_matricule(value: str) -> str:
     # Opaque ids become Kafka keys, subjects and span attributes: a matricule must not slip in as one.
-    if re.fullmatch(r"[1-478]\d{4}[\dAB]\d{7}(\d{2})?", value):
+    if re.fullmatch(r"[1-478]\d{5}[\dAB]\d{6}(\d{2})?", value):
         raise ValueError("an opaque id must not look like an INS matricule")
     return value
 

@@ -49,8 +49,8 @@ class Traits(Part):
 class Ins(Part):
     """The national health identity. Always sealed in an event."""
 
-    matricule: Annotated[str, Field(pattern=r"^\d{5}[0-9AB]\d{9}$")]
-    """15 characters: 13 of the NIR or NIA, then the 2 of its key."""
+    matricule: Annotated[str, Field(pattern=r"^\d{6}[0-9AB]\d{8}$")]
+    """15 characters: 13 of the NIR or NIA (the 7th is a letter in Corsica), then the 2 of its key."""
     oid: Annotated[str, Field(pattern=r"^1(\.(0|[1-9]\d*))+$")]
     """OID of the matricule's authority (NIR, NIA, or the test ones)."""
 
