@@ -1,0 +1,64 @@
+"""The sites file: what it must contain, and how a mistake in it is reported."""
+
+import json
+from typing import Any
+
+import pytest
+from navette_documents.errors import InvalidValue
+from navette_documents.sites import load_sites
+from pydantic import ValidationError
+
+SITE: dict[str, Any] = {
+    "site_id": "lilas",
+    "name": "Imagerie des Lilas",
+    "finess": "920008059",
+    "finess_legal": "920028560",
+    "legal_name": "SELAS Imagerie des Lilas",
+    "oid_root": "1.2.250.1.999.7",
+    "address": {"street": "12 rue Exemple", "postal_code": "92000", "city": "NANTERRE"},
+    "phone": "0146000000",
+    "sector": "SA08",
+    "facility_type": "SA08",
+    "practice_setting": "AMBULATOIRE",
+    "mss_mailbox": "imagerie@lilas.mssante.example",
+    "mss_display_name": "Imagerie des Lilas",
+    "ipp_oid": "1.2.250.1.999.7.4",
+}
+
+
+def test_sites_are_found_by_their_id() -> None:
+    sites = load_sites(json.dumps([SITE, {**SITE, "site_id": "roses", "finess_legal": None}]).encode())
+    assert set(sites) == {"lilas", "roses"}
+    assert sites["lilas"].struct_idnat == "1920008059"
+    assert sites["lilas"].legal_struct_idnat == "1920028560"
+    assert sites["roses"].legal_struct_idnat == "1920008059"
+    assert sites["lilas"].uids.deterministic("lot").startswith("1.2.250.1.999.7.1.")
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"finess": "12"}, "finess"),
+        ({"oid_root": "1.2.x"}, "oid_root"),
+        ({"facility_type": "SA99"}, "facility_type"),
+        ({"practice_setting": "AUTRE"}, "practice_setting"),
+        ({"mss_mailbox": "nobody"}, "mss_mailbox"),
+        ({"letterhead_color": "blue"}, "letterhead_color"),
+        ({"name": " "}, "name"),
+        ({"typo": 1}, "typo"),
+    ],
+)
+def test_a_mistake_is_named(change: dict[str, Any], where: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        load_sites(json.dumps([{**SITE, **change}]).encode())
+    assert where in refusal.value.errors()[0]["loc"]
+
+
+def test_two_sites_with_one_id_are_refused() -> None:
+    with pytest.raises(InvalidValue, match="site_id: given twice"):
+        load_sites(json.dumps([SITE, SITE]).encode())
+
+
+def test_a_group_without_site_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        load_sites(b"[]")
