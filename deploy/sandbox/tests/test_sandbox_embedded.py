@@ -19,8 +19,8 @@ from pymongo import AsyncMongoClient, MongoClient
 
 async def _send(bootstrap: str, topic: str, value: bytes, *, idempotent: bool) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=idempotent)
-    await producer.start()
     try:
+        await producer.start()
         await producer.send_and_wait(topic, value, key=b"k", headers=[("ce_id", b"1")], partition=0)
     finally:
         await producer.stop()
@@ -28,8 +28,8 @@ async def _send(bootstrap: str, topic: str, value: bytes, *, idempotent: bool) -
 
 async def _first(bootstrap: str, topic: str) -> tuple[bytes | None, tuple[tuple[str, bytes], ...]]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-    await consumer.start()
     try:
+        await consumer.start()
         consumer.assign([TopicPartition(topic, 0)])
         record = await consumer.getone()
         return record.value, tuple(record.headers)
