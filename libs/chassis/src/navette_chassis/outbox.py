@@ -30,7 +30,6 @@ def row_of(promise: Promise, source: str, origin: Origin, now: datetime) -> dict
 
     ``_id`` is the event id (UUIDv7), which is also the order in which rows leave.
     """
-    from navette_contracts.catalogue import topic_of
     from navette_contracts.cloudevents import Envelope, encode
 
     event_id = uuid7()
@@ -48,7 +47,7 @@ def row_of(promise: Promise, source: str, origin: Origin, now: datetime) -> dict
     headers, value = encode(envelope, promise.event.model_dump_json().encode())
     return {
         "_id": event_id,
-        "topic": topic_of(type(promise.event)).name,
+        "topic": promise.event.topic(),
         "key": promise.subject,
         "headers": [[name, content] for name, content in headers],
         "value": value,

@@ -8,29 +8,32 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from navette_contracts.events import Event
+from navette_contracts.sealed import Keyring
 
 from navette_chassis.clock import Clock, SystemClock
-from navette_chassis.received import Received
+from navette_chassis.index import Index
+from navette_chassis.origin import current_origin
 from navette_chassis.settings import ServiceSettings
+from navette_chassis.subscription import Handler, Subscription
 from navette_chassis.unit_of_work import Document, UnitOfWork
 
 if TYPE_CHECKING:
     import httpx
     from fastapi import APIRouter, FastAPI
-    from navette_contracts.events import Event
-    from navette_contracts.sealed import Keyring
     from pymongo.asynchronous.database import AsyncDatabase
 
     from navette_chassis.deliveries import Channel, Delivery, Outcome
+    from navette_chassis.deliveries.store import DeliveryStore
+    from navette_chassis.lifecycle import Running
+    from navette_chassis.transactions import Transactions
 
-E = TypeVar("E", bound="Event")
+E = TypeVar("E", bound=Event)
 T = TypeVar("T")
-P = ParamSpec("P")
-
-Handler = Callable[[Received[E], UnitOfWork], Awaitable[None]]
 
 
 class Mode(StrEnum):
@@ -43,26 +46,10 @@ class Mode(StrEnum):
     WORKER = "worker"
     """Consumers, relay, dispatcher; of the routes only health and operations."""
 
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """One handler: a consumer group of its own on the topic of one event."""
-
-    name: str
-    event_class: type[Event]
-    handler: Handler[Any]
-    ordered: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """An index ensured when the service starts."""
-
-    collection: str
-    keys: Sequence[tuple[str, int]]
-    unique: bool = False
-    partial: Mapping[str, Any] | None = None
-    ttl: timedelta | None = None
+    @property
+    def works(self) -> bool:
+        """Whether the process consumes events and dispatches deliveries."""
+        return self is not Mode.API
 
 
 @dataclass(slots=True)
@@ -70,14 +57,14 @@ class Resource(Generic[T]):
     """Something opened when the service starts and closed when it stops; call it to get what was opened."""
 
     factory: Callable[[], AbstractAsyncContextManager[T]]
-    _opened: list[T] = field(default_factory=list)
+    opened: list[T] = field(default_factory=list)
 
     def __call__(self) -> T:
         """What the context manager yielded; ``RuntimeError`` when the service is not running."""
-        if not self._opened:
+        if not self.opened:
             message = "the resource is open only while its service runs"
             raise RuntimeError(message)
-        return self._opened[0]
+        return self.opened[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +88,10 @@ class Service:
         self.routers: list[APIRouter] = []
         self.resources: list[Resource[Any]] = []
         self.indexes: list[Index] = []
+        self._running: Running | None = None
+        self._asgi: FastAPI | None = None
+        self._clients: dict[str, httpx.AsyncClient] = {}
+        self._keyring: tuple[int, Keyring] | None = None
 
     # Declarations
 
@@ -110,12 +101,16 @@ class Service:
         """Handle an event, in a consumer group named ``navette-<service>.<handler name>``.
 
         ``ordered``: an event whose sequence is lower than the highest seen by any ordered handler of this
-        service for the same subject is recorded as superseded and not acted on.
+        service for the same subject is recorded as superseded and not acted on. Raises ``ValueError`` when
+        two handlers of the service have the same name: they would share a group and each miss events.
         """
 
         def declare(handler: Handler[E]) -> Handler[E]:
             handler_name = name or getattr(handler, "__name__", "")
-            self.subscriptions.append(Subscription(handler_name, event_class, handler, ordered))
+            if not handler_name or any(known.name == handler_name for known in self.subscriptions):
+                message = f"a handler of {event_class.type} needs a name of its own: pass name="
+                raise ValueError(message)
+            self.subscriptions.append(Subscription(self.name, handler_name, event_class, handler, ordered=ordered))
             return handler
 
         return declare
@@ -128,6 +123,9 @@ class Service:
         settle: Callable[[Delivery, Outcome, UnitOfWork], Awaitable[None]],
     ) -> None:
         """Deliver what is scheduled on a channel (``navette_chassis.deliveries``)."""
+        if any(known.channel.name == channel.name for known in self.delivery_handlers):
+            message = f"the channel {channel.name} is declared twice"
+            raise ValueError(message)
         self.delivery_handlers.append(DeliveryHandler(channel, attempt, settle))
 
     def router(self, router: APIRouter) -> None:
@@ -161,31 +159,102 @@ class Service:
         Raises what the use case raises (nothing is written then), or ``pymongo.errors.PyMongoError`` when the
         database stays unavailable.
         """
-        raise NotImplementedError
+        return await self.transactions.run(lambda uow: use_case(uow, *args, **kwargs), current_origin())
+
+    @property
+    def running(self) -> Running:
+        """What exists only while the service runs; ``RuntimeError`` before ``start`` and after ``stop``."""
+        if self._running is None:
+            message = "the service does not run"
+            raise RuntimeError(message)
+        return self._running
+
+    @property
+    def transactions(self) -> Transactions:
+        """The transaction runner, for work whose origin is not that of the present context."""
+        return self.running.transactions
+
+    @property
+    def delivery_store(self) -> DeliveryStore:
+        """The deliveries of this service; ``LookupError`` when it declares no channel."""
+        store = self.running.delivery_store
+        if store is None:
+            message = "the service declares no channel"
+            raise LookupError(message)
+        return store
 
     @property
     def database(self) -> AsyncDatabase[Document]:
         """The service's database, for reads outside a transaction."""
-        raise NotImplementedError
+        return self.running.database
 
     @property
     def keyring(self) -> Keyring:
-        """Keys of the sealed fields."""
-        raise NotImplementedError
+        """Keys of the sealed fields, read again when the file has changed; ``RuntimeError`` if none is configured."""
+        path = self.settings.keyring
+        if path is None:
+            message = "no keyring is configured: NAVETTE_KEYRING"
+            raise RuntimeError(message)
+        changed = path.stat().st_mtime_ns
+        if self._keyring is None or self._keyring[0] != changed:
+            self._keyring = (changed, Keyring.from_file(path))
+        return self._keyring[1]
 
     def client(self, service_name: str) -> httpx.AsyncClient:
         """An HTTP client of another service: base URL, TLS and a service token for that audience."""
-        raise NotImplementedError
+        if service_name not in self._clients:
+            from navette_chassis.http import service_client
+
+            self._clients[service_name] = service_client(self, service_name)
+        return self._clients[service_name]
 
     @property
     def asgi(self) -> FastAPI:
         """The HTTP application."""
-        raise NotImplementedError
+        if self._asgi is None:
+            from navette_chassis.http import build_app
+
+            self._asgi = build_app(self)
+        return self._asgi
+
+    async def checks(self) -> dict[str, str]:
+        """Readiness by name: "ok" or a reason code; the service is ready when all are "ok"."""
+        if self._running is None:
+            return {"service": "not_started"}
+        return await self._running.checks()
+
+    async def oldest_unpublished(self) -> datetime | None:
+        """When the oldest event still in the outbox was promised; None when all have left."""
+        return await self.running.relay.oldest_unpublished()
 
     async def start(self, mode: Mode = Mode.SERVE) -> None:
-        """Open resources, ensure indexes, start relay, consumers and dispatcher."""
-        raise NotImplementedError
+        """Open resources, ensure indexes, start relay, consumers and dispatcher.
+
+        Waits for the database as long as it takes; the broker is joined in the background. ``checks`` tells.
+        """
+        if self._running is not None:
+            message = "the service runs already"
+            raise RuntimeError(message)
+        from navette_chassis.lifecycle import Running
+
+        self._running = Running(self, mode)
+        try:
+            await self._running.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    def drain(self) -> None:
+        """Say that the stop has begun: not ready any more, nothing new is taken."""
+        if self._running is not None:
+            self._running.drain()
 
     async def stop(self) -> None:
         """Stop in the order that loses nothing; idempotent."""
-        raise NotImplementedError
+        if self._running is None:
+            return
+        await self._running.stop()
+        clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            await client.aclose()
+        self._running = None

@@ -47,6 +47,17 @@ class Deliveries(Protocol):
         ...
 
 
+class NoDeliveries:
+    """The delivery store of a service that declares no channel: scheduling is a programming error."""
+
+    async def schedule(self, *_: Any, **__: Any) -> bool:
+        """Refuse (``LookupError``)."""
+        message = "the service declares no channel: Service.deliver"
+        raise LookupError(message)
+
+    cancel = schedule
+
+
 class BoundCollection:
     """The methods of a PyMongo collection, each inside the transaction of the unit of work."""
 
@@ -126,6 +137,13 @@ class UnitOfWork:
         """The instant of this unit of work (aware, UTC, milliseconds): the same for all it writes."""
         self.origin = origin
         """Correlation and causation that its events carry."""
+        self.scheduled = False
+        """Whether a delivery was scheduled."""
+
+    @property
+    def promised(self) -> bool:
+        """Whether events were emitted."""
+        return bool(self._promises)
 
     def collection(self, name: str) -> BoundCollection:
         """A collection whose every operation belongs to this transaction."""
@@ -134,8 +152,12 @@ class UnitOfWork:
     async def emit(self, event: Event, *, subject: str, sequence: int | None = None) -> None:
         """Promise an event: it leaves for its topic, keyed by ``subject``, once this unit of work is committed.
 
-        ``sequence`` orders the events of one subject for consumers that declare ``ordered=True``.
+        ``sequence`` orders the events of one subject for consumers that declare ``ordered=True``. Raises
+        ``ValueError`` when ``subject`` is not the key the event declares.
         """
+        if subject != event.key:
+            message = f"the subject of {event.type} must be its {event.key_field}"
+            raise ValueError(message)
         self._promises.append(Promise(event=event, subject=subject, sequence=sequence))
 
     async def schedule(
@@ -151,9 +173,11 @@ class UnitOfWork:
 
         ``group`` serialises: one delivery of a group is in flight at a time.
         """
-        return await self._deliveries.schedule(
+        is_new = await self._deliveries.schedule(
             self, channel, key=key, group=group, payload=payload, not_before=not_before
         )
+        self.scheduled = self.scheduled or is_new
+        return is_new
 
     async def cancel(self, channel: str, key: str, reason_code: str) -> bool:
         """Cancel a delivery that did not reach a terminal state; False if there is none."""
@@ -178,7 +202,7 @@ class UnitOfWork:
         )
         await self.emit(event, subject=actor)
 
-    async def write_promises(self) -> int:
+    async def write_promises(self) -> None:
         """Write the outbox rows, last of all writes; called by the transaction runner just before commit.
 
         The ids are made here: a transaction that saw what another committed gets later ids than it, so that
@@ -187,4 +211,3 @@ class UnitOfWork:
         rows = [row_of(promise, self._source, self.origin, self.now) for promise in self._promises]
         if rows:
             await self.collection(OUTBOX).insert_many(rows)
-        return len(rows)

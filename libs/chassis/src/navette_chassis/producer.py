@@ -1,0 +1,161 @@
+"""The Kafka producer: every wait is bounded, and a producer that hangs is left behind.
+
+An idempotent aiokafka producer never expires a batch: with the broker gone, both ``send`` and ``stop`` wait for
+ever (engineering.md §2). Here each is under a timeout of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+
+from navette_chassis.settings import ServiceSettings
+
+log = structlog.get_logger("navette.producer")
+
+#: How long one publication may wait for the broker's acknowledgement, seconds.
+PUBLISH_SECONDS = 10.0
+#: How long connecting and stopping may take, seconds.
+CONNECT_SECONDS = 10.0
+STOP_SECONDS = 3.0
+
+
+class PublishError(Exception):
+    """The broker did not acknowledge; carries a code, never what was to be published."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def kafka_connection(settings: ServiceSettings) -> dict[str, Any]:
+    """Connection arguments of every Kafka client: mutual TLS as soon as a CA is configured."""
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap,
+        "client_id": f"navette-{settings.service_name}",
+    }
+    if settings.kafka_ca is not None:
+        context = ssl.create_default_context(cafile=str(settings.kafka_ca))
+        if settings.kafka_cert is not None:
+            context.load_cert_chain(settings.kafka_cert, settings.kafka_key)
+        arguments |= {"security_protocol": "SSL", "ssl_context": context}
+    return arguments
+
+
+class Producer:
+    """Publishes raw messages; connects when first used and again after a failure."""
+
+    def __init__(self, settings: ServiceSettings, *, publish_seconds: float = PUBLISH_SECONDS) -> None:
+        self._settings = settings
+        self._publish_seconds = publish_seconds
+        self._kafka: AIOKafkaProducer | None = None
+        self._connecting = asyncio.Lock()
+        self._abandoned: set[asyncio.Task[None]] = set()
+
+    async def publish(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+    ) -> None:
+        """Return once the broker acknowledged (all in-sync replicas); ``PublishError`` otherwise.
+
+        After a failure the message may or may not have arrived: publish it again, consumers know its id.
+        """
+        producer = None
+        try:
+            async with asyncio.timeout(self._publish_seconds):
+                producer = await self._connection()
+                future = await producer.send(topic, value=value, key=key, headers=list(headers))
+                await future
+        except TimeoutError:
+            # The batch stays in an idempotent producer for ever: leave that producer with what it holds.
+            self._abandon(producer)
+            raise PublishError("timeout") from None
+        except KafkaError as error:
+            if not error.retriable:
+                log.warning("publish_refused", topic=topic, error=type(error).__name__)
+            if _is_fatal(error):
+                self._abandon(producer)
+            raise PublishError(type(error).__name__) from None
+
+    async def answers(self, seconds: float) -> bool:
+        """Whether the broker answers a metadata request within ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                producer = await self._connection()
+                return bool(await producer.client.force_metadata_update())
+        except (KafkaError, OSError, TimeoutError):
+            return False
+
+    async def _connection(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            if self._kafka is None:
+                producer = AIOKafkaProducer(
+                    **kafka_connection(self._settings),
+                    acks="all",
+                    enable_idempotence=self._settings.kafka_idempotent,
+                    # Half, so that a single unknown topic fails by itself before the whole producer is suspected.
+                    request_timeout_ms=int(self._publish_seconds * 500),
+                    retry_backoff_ms=100,
+                    metadata_max_age_ms=30_000,
+                    linger_ms=0,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await _stop_quietly(producer)
+                    raise
+                self._kafka = producer
+            return self._kafka
+
+    def _abandon(self, producer: AIOKafkaProducer | None) -> None:
+        if producer is None or producer is not self._kafka:
+            return
+        self._kafka = None
+        task = asyncio.create_task(_stop_quietly(producer))
+        self._abandoned.add(task)
+        task.add_done_callback(self._abandoned.discard)
+
+    def abort(self) -> None:
+        """Give up what is queued and not sent yet: its publishers get ``PublishError``."""
+        if self._kafka is not None:
+            self._kafka._message_accumulator.fail_all(KafkaTimeoutError())
+            self._abandon(self._kafka)
+
+    async def stop(self) -> None:
+        """Stop within ``STOP_SECONDS``, whatever the broker does; ``publish`` connects again."""
+        producer, self._kafka = self._kafka, None
+        if producer is not None:
+            await _stop_quietly(producer)
+        if self._abandoned:
+            await asyncio.wait(self._abandoned, timeout=STOP_SECONDS)
+
+
+def _is_fatal(error: KafkaError) -> bool:
+    """Errors after which an idempotent producer cannot go on with its sequence numbers."""
+    return type(error).__name__ in {
+        "OutOfOrderSequenceNumber",
+        "InvalidProducerEpoch",
+        "ProducerFenced",
+        "UnknownProducerId",
+        "ProducerClosed",
+    }
+
+
+async def _stop_quietly(producer: AIOKafkaProducer) -> None:
+    """Stop under a timeout: in order if the broker answers, else by failing what is still queued."""
+    stopping = asyncio.ensure_future(producer.stop())
+    done, _ = await asyncio.wait({stopping}, timeout=STOP_SECONDS)
+    if not done:
+        # aiokafka has no other way to give up a batch of an idempotent producer.
+        producer._message_accumulator.fail_all(KafkaTimeoutError())
+        done, _ = await asyncio.wait({stopping}, timeout=STOP_SECONDS)
+    if not done:
+        stopping.cancel()
+        await asyncio.wait({stopping}, timeout=STOP_SECONDS)
+    if stopping.done() and not stopping.cancelled() and (error := stopping.exception()) is not None:
+        log.warning("producer_stop_failed", error=type(error).__name__)

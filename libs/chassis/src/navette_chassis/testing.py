@@ -1,0 +1,47 @@
+"""Helpers for tests that run a service: start it until it is ready, wait for what it does."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from navette_chassis.service import Mode, Service
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def running(service: Service, mode: Mode = Mode.SERVE, *, seconds: float = 20.0) -> AsyncIterator[Service]:
+    """Start a service, wait until it is ready, stop it at the end of the block."""
+    await service.start(mode)
+    try:
+        await until(lambda: is_ready(service), seconds)
+        yield service
+    finally:
+        await service.stop()
+
+
+async def is_ready(service: Service) -> bool:
+    """Whether every readiness check of the service is "ok"."""
+    return set((await service.checks()).values()) == {"ok"}
+
+
+async def until(condition: Callable[[], T | Awaitable[T]], seconds: float = 20.0) -> T:
+    """Wait until the condition (plain or asynchronous) gives something true and return it.
+
+    Raises ``AssertionError`` after the deadline, naming what was still missing.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while True:
+        answer: Any = condition()
+        value: T = await answer if inspect.isawaitable(answer) else answer
+        if value:
+            return value
+        if loop.time() > deadline:
+            message = f"still not true after {seconds:g} s: {inspect.getsource(condition).strip()}"
+            raise AssertionError(message)
+        await asyncio.sleep(0.02)
