@@ -1,0 +1,45 @@
+"""Journey lines in MongoDB, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from navette_chassis import UnitOfWork
+
+from navette_report.domain.journey import JourneyLine
+
+LINES = "journey_lines"
+
+
+class JourneyRepository:
+    """Lines inside one unit of work."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._collection = uow.collection(LINES)
+
+    async def get(self, key: str) -> JourneyLine | None:
+        """The line of that key."""
+        row = await self._collection.find_one({"_id": key})
+        return None if row is None else line_of(row)
+
+    async def of_version(self, report_id: str, version: int) -> list[JourneyLine]:
+        """All lines of a version."""
+        rows = self._collection.find({"report_id": report_id, "version": version}).sort("_id", 1)
+        return [line_of(row) async for row in rows]
+
+    async def put(self, line: JourneyLine) -> None:
+        """Store a new or changed line."""
+        row = {
+            "_id": line.key,
+            "report_id": line.report_id,
+            "version": line.version,
+            "state": line.shown.state.value,
+            "line": line.model_dump(mode="json"),
+        }
+        await self._collection.replace_one({"_id": line.key}, row, upsert=True)
+
+
+def line_of(row: Mapping[str, Any]) -> JourneyLine:
+    """The line of a row."""
+    return JourneyLine.model_validate(row["line"])

@@ -1,0 +1,167 @@
+"""What the template is given: French texts ready to print, as plain JSON values.
+
+Every text is data for typst, never source: a `#` or a `$` in a report prints as it was written.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from typing import Any
+
+from navette_contracts.events import Audience, RecipientRole
+from navette_documents.codes import MODALITIES, REGIONS
+from ppf.datamatrix import DataMatrix
+
+from navette_report.domain.content import Act, Correspondent, Laterality
+from navette_report.domain.document import DocumentModel
+from navette_report.domain.identity import PatientIdentity
+from navette_report.domain.ins_datamatrix import NATURE, grouped, payload
+from navette_report.domain.typography import NBSP, blocks, french
+
+MONTHS = (
+    "janvier", "février", "mars", "avril", "mai", "juin",
+    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+)  # fmt: skip
+SEX = {"M": "Masculin", "F": "Féminin", "I": "Indéterminé"}
+SIDE = {Laterality.LEFT: "côté gauche", Laterality.RIGHT: "côté droit", Laterality.BILATERAL: "bilatéral"}
+UNQUALIFIED = "Identité non qualifiée : document établi sans identité nationale de santé (INS)."
+_QUIET = 2
+"""Modules of quiet zone printed around the code; the specification asks for one at least."""
+
+_SECTIONS = (
+    ("indication", "Indication"),
+    ("technique", "Technique"),
+    ("comparison", "Examens de comparaison"),
+    ("findings", "Résultats"),
+)
+
+
+def long_date(moment: datetime, zone: tzinfo) -> str:
+    """ "20 novembre 2026"."""
+    local = moment.astimezone(zone)
+    day = "1er" if local.day == 1 else str(local.day)
+    return f"{day}{NBSP}{MONTHS[local.month - 1]}{NBSP}{local.year}"
+
+
+def long_moment(moment: datetime, zone: tzinfo) -> str:
+    """ "20 novembre 2026 à 14 h 32"."""
+    local = moment.astimezone(zone)
+    return f"{long_date(moment, zone)} à {local.hour}{NBSP}h{NBSP}{local.minute:02d}"
+
+
+def pdf_view(document: DocumentModel, default_notice: str) -> dict[str, Any]:
+    """Values of the template for one edition."""
+    content, signature, zone = document.content, document.signature, document.zone
+    return {
+        "title": french(content.title),
+        "site": _site(document),
+        "patient": _patient(document.patient),
+        "exam": _exam(document),
+        "sections": [
+            {"title": title, "blocks": blocks(text)} for name, title in _SECTIONS if (text := getattr(content, name))
+        ],
+        "conclusion": blocks(content.conclusion),
+        "replaces": document.replaces_unique_id is not None,
+        "edition": document.version_number,
+        "validated": {
+            "on": long_moment(signature.signed_at, zone),
+            "by": signature.signatory.display_name,
+            "rpps": signature.signatory.rpps,
+        },
+        "recipients": _recipients(document),
+        "notice": french(default_notice),
+        "continued": _continued(document.patient),
+    }
+
+
+def _site(document: DocumentModel) -> dict[str, Any]:
+    site = document.site
+    return {
+        "name": site.name,
+        "legal_name": site.legal_name,
+        "finess": site.finess,
+        "street": site.address.street,
+        "city": f"{site.address.postal_code} {site.address.city}",
+        "phone": site.phone.replace(" ", NBSP),
+        "color": site.letterhead_color,
+        "lines": [french(line) for line in site.lines],
+    }
+
+
+def _french_date(value: str) -> str:
+    year, month, day = value.split("-")
+    return f"{day}/{month}/{year}"
+
+
+def _patient(patient: PatientIdentity) -> dict[str, Any]:
+    traits = patient.traits
+    view: dict[str, Any] = {
+        "birth_name": traits.birth_name,
+        "first_given": traits.first_birth_given_name,
+        "given_names": traits.birth_given_names,
+        "used": " ".join(filter(None, (traits.used_given_name, traits.used_name))),
+        "birth_date": _french_date(traits.birth_date),
+        "birth_place": traits.birth_place_code,
+        "sex": SEX[traits.sex],
+        "local_id": traits.local_id,
+        "ins": None,
+        "unqualified": french(UNQUALIFIED),
+    }
+    if patient.qualified and patient.ins is not None:
+        matrix = DataMatrix(payload(patient)).matrix
+        side = len(matrix) + 2 * _QUIET
+        blank = [255] * side
+        edge = [255] * _QUIET
+        rows = [blank] * _QUIET + [edge + [0 if bit else 255 for bit in row] + edge for row in matrix]
+        pixels = [value for row in rows + [blank] * _QUIET for value in row]
+        view["ins"] = {
+            "text": grouped(patient.ins.matricule).replace(" ", NBSP),
+            "nature": NATURE.get(patient.ins.oid, "INS"),
+            "pixels": pixels,
+            "side": side,
+        }
+    return view
+
+
+def _exam(document: DocumentModel) -> list[dict[str, str]]:
+    content, zone = document.content, document.zone
+    exam, requester = content.exam, content.requester
+    rows = [("Examen du", long_moment(exam.started_at, zone))]
+    if requester is not None:
+        rows.append(("Demandé par", _named(requester)))
+    rows += [("Acte" if len(content.acts) == 1 else f"Acte {n}", _act(act)) for n, act in enumerate(content.acts, 1)]
+    rows.append(("N° d’examen", exam.accession_number))
+    if exam.order_placer_number is not None:
+        rows.append(("N° de demande", exam.order_placer_number))
+    return [{"label": label, "value": value} for label, value in rows]
+
+
+def _act(act: Act) -> str:
+    words = [MODALITIES[act.modality].display, REGIONS[act.region].display]
+    if act.laterality is not None:
+        words.append(SIDE[act.laterality])
+    if act.ccam_code is not None:
+        words.append(f"CCAM{NBSP}{act.ccam_code}")
+    return " – ".join(words)
+
+
+def _named(one: Correspondent) -> str:
+    return french(one.display_name) + (f", {french(one.organization)}" if one.organization else "")
+
+
+def _recipients(document: DocumentModel) -> list[str]:
+    lines = []
+    if Audience.PROFESSIONALS in document.announced_parties:
+        for one in document.content.correspondents:
+            role = " (médecin demandeur)" if one.role is RecipientRole.REQUESTER else ""
+            lines.append(f"{_named(one)}{role} – MSSanté")
+    if Audience.DMP in document.announced_parties:
+        lines.append("Dossier médical partagé du patient (Mon espace santé)")
+    if Audience.PATIENT in document.announced_parties:
+        lines.append("Patient – messagerie de Mon espace santé")
+    return lines
+
+
+def _continued(patient: PatientIdentity) -> str:
+    traits = patient.traits
+    return f"{traits.birth_name} {traits.first_birth_given_name} – {_french_date(traits.birth_date)}"

@@ -1,0 +1,54 @@
+"""Makes and checks the documents of an edition in threads of its own, so that the event loop never waits."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Self
+
+from navette_report.adapters.pdf import CompositionFailed, PdfCompiler
+from navette_report.domain.cda import build_cda
+from navette_report.domain.checks import check_document
+from navette_report.domain.document import DocumentModel
+from navette_report.domain.report import Finding
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Made:
+    """The two files of an edition, and why they may not leave (empty: they may)."""
+
+    pdf: bytes
+    cda: bytes
+    findings: tuple[Finding, ...]
+
+
+class Workshop:
+    """PDF, CDA and own checks. `production` refuses the INS authorities of test environments."""
+
+    def __init__(self, *, notice: str, production: bool, threads: int = 2) -> None:
+        self._pdf = PdfCompiler(notice=notice)
+        self._production = production
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="compose")
+
+    def make(self, document: DocumentModel) -> Made:
+        """Compose and check, in this thread. What cannot be made becomes a finding, not an exception."""
+        try:
+            pdf = self._pdf.compose(document)
+            cda = build_cda(document, pdf)
+        except CompositionFailed as failure:
+            return Made(b"", b"", (Finding(rule=f"composition_{failure}", path="pdf"),))
+        except ValueError:
+            # A value the builders refuse: lxml rejects control characters, the datamatrix other alphabets.
+            return Made(b"", b"", (Finding(rule="value_refused", path="document"),))
+        return Made(pdf, cda, check_document(document, cda, pdf, production=self._production))
+
+    async def run(self, document: DocumentModel) -> Made:
+        """`make` in a worker thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self.make, document)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self._pool.shutdown)

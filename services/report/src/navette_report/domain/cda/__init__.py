@@ -1,0 +1,5 @@
+"""CDA R2 of an imaging report, level N1 (spec/cda.md)."""
+
+from navette_report.domain.cda.document import build_cda
+
+__all__ = ["build_cda"]

@@ -1,0 +1,165 @@
+"""Who takes part in a CDA: patient, radiologist, organisation, correspondents (spec/cda.md §4.2, §4.3)."""
+
+from __future__ import annotations
+
+from navette_contracts.events import RecipientRole
+from navette_documents.codes import GENDERS, PRACTICE_SETTINGS, SPECIALTIES
+from navette_documents.hl7dates import format_local
+from navette_documents.identifiers import PS_AUTHORITY, STRUCT_AUTHORITY, ps_idnat, struct_idnat
+from navette_documents.sites import Site
+
+from navette_report.domain.cda.tree import (
+    XSI,
+    Element,
+    add,
+    add_address,
+    add_code,
+    add_mail,
+    add_person_name,
+    add_phone,
+)
+from navette_report.domain.content import Correspondent
+from navette_report.domain.document import DocumentModel
+from navette_report.domain.identity import PatientIdentity
+
+RADIOLOGIST = SPECIALTIES["G15_10/SM44"]
+PATIENT_MAIL_DOMAIN = "patient.mssante.fr"
+_GENDER_OF_SEX = {"M": "M", "F": "F", "I": "UN"}
+
+
+def add_record_target(root: Element, patient: PatientIdentity, site: Site) -> None:
+    """The patient: INS and its mailbox only when qualified, local identifier always."""
+    traits = patient.traits
+    role = add(add(root, "recordTarget"), "patientRole")
+    if patient.qualified and patient.ins is not None:
+        add(role, "id", root=patient.ins.oid, extension=patient.ins.matricule)
+    add(role, "id", root=site.ipp_oid, extension=traits.local_id or patient.patient_id)
+    add(role, "addr", nullFlavor="UNK")
+    if patient.qualified and patient.ins is not None:
+        add_mail(role, f"{patient.ins.matricule}@{PATIENT_MAIL_DOMAIN}")
+    else:
+        add(role, "telecom", nullFlavor="UNK")
+    person = add(role, "patient", classCode="PSN")
+    name = add(person, "name")
+    add(name, "family", traits.birth_name, qualifier="BR")
+    add(name, "given", traits.birth_given_names)
+    add(name, "given", traits.first_birth_given_name, qualifier="BR")
+    if traits.used_name:
+        add(name, "family", traits.used_name, qualifier="CL")
+    if traits.used_given_name:
+        add(name, "given", traits.used_given_name, qualifier="CL")
+    gender = GENDERS[_GENDER_OF_SEX[traits.sex]]
+    add(
+        person,
+        "administrativeGenderCode",
+        code=gender.code,
+        displayName=gender.display,
+        codeSystem=gender.system,
+    )
+    add(person, "birthTime", value=traits.birth_date.replace("-", ""))
+    place = add(add(add(person, "birthplace"), "place"), "addr")
+    add(place, "county", traits.birth_place_code)
+
+
+def add_organization(parent: Element, tag: str, site: Site, *, sector: bool = True) -> None:
+    """The site as an organisation; its practice setting where the class has room for it."""
+    organization = add(parent, tag)
+    add(organization, "id", root=STRUCT_AUTHORITY, extension=site.struct_idnat)
+    add(organization, "name", site.name)
+    add_phone(organization, site.phone, use="WP")
+    add_address(organization, site.address)
+    if sector:
+        setting = PRACTICE_SETTINGS[site.practice_setting]
+        add(
+            organization,
+            "standardIndustryClassCode",
+            code=setting.code,
+            displayName=setting.display,
+            codeSystem=setting.system,
+        )
+
+
+def add_radiologist(parent: Element, tag: str, document: DocumentModel) -> None:
+    """The radiologist who validated, at the site, as an assigned author or entity."""
+    signatory = document.signature.signatory
+    entity = add(parent, tag)
+    add(entity, "id", root=PS_AUTHORITY, extension=ps_idnat(signatory.rpps))
+    add_code(entity, "code", RADIOLOGIST)
+    add_address(entity, document.site.address)
+    add_phone(entity, document.site.phone, use="WP")
+    add_person_name(add(entity, "assignedPerson"), family=signatory.family_name, given=signatory.given_name, title="DR")
+    add_organization(entity, "representedOrganization", document.site)
+
+
+def add_author(root: Element, document: DocumentModel) -> None:
+    """The radiologist wrote the report, at the time of the validation."""
+    author = add(root, "author")
+    add(author, "time", value=format_local(document.signature.signed_at, document.zone))
+    add_radiologist(author, "assignedAuthor", document)
+
+
+def add_custodian(root: Element, site: Site) -> None:
+    """The site keeps the document."""
+    assigned = add(add(root, "custodian", typeCode="CST"), "assignedCustodian", classCode="ASSIGNED")
+    add_organization(assigned, "representedCustodianOrganization", site, sector=False)
+
+
+def add_recipients(root: Element, correspondents: tuple[Correspondent, ...]) -> None:
+    """Every professional with an RPPS the report is sent to, with the MSSanté address when known (RIS.DOC.05)."""
+    for one in correspondents:
+        if one.rpps is None:
+            continue
+        kind = "PRCP" if one.role is RecipientRole.REQUESTER else "TRC"
+        recipient = add(add(root, "informationRecipient", typeCode=kind), "intendedRecipient")
+        add(recipient, "id", root=PS_AUTHORITY, extension=ps_idnat(one.rpps))
+        _add_telecoms(recipient, one)
+        _add_name(add(recipient, "informationRecipient"), one)
+        _add_their_organization(recipient, "receivedOrganization", one)
+
+
+def add_legal_authenticator(root: Element, document: DocumentModel) -> None:
+    """The validation: signature code S, at the time of the act."""
+    authenticator = add(root, "legalAuthenticator")
+    add(authenticator, "time", value=format_local(document.signature.signed_at, document.zone))
+    add(authenticator, "signatureCode", code="S")
+    add_radiologist(authenticator, "assignedEntity", document)
+
+
+def add_requester(root: Element, requester: Correspondent | None) -> None:
+    """The requesting physician, participant REF; the time of the request is not known here."""
+    if requester is None or requester.role is not RecipientRole.REQUESTER:
+        return
+    participant = add(root, "participant", typeCode="REF")
+    time = add(participant, "time", nullFlavor="UNK")
+    time.set(f"{{{XSI}}}type", "IVL_TS")
+    entity = add(participant, "associatedEntity", classCode="PROV")
+    if requester.rpps is not None:
+        add(entity, "id", root=PS_AUTHORITY, extension=ps_idnat(requester.rpps))
+    elif requester.finess is not None:
+        add(entity, "id", root=STRUCT_AUTHORITY, extension=struct_idnat(requester.finess))
+    if requester.specialty is not None:
+        add_code(entity, "code", SPECIALTIES[requester.specialty])
+    _add_telecoms(entity, requester)
+    _add_name(add(entity, "associatedPerson"), requester)
+    _add_their_organization(entity, "scopingOrganization", requester)
+
+
+def _add_name(parent: Element, one: Correspondent) -> None:
+    add_person_name(parent, family=one.family_name, given=one.given_name, civility=one.civility, title=one.title)
+
+
+def _add_telecoms(parent: Element, one: Correspondent) -> None:
+    if one.phone is not None:
+        add_phone(parent, one.phone, use="WP")
+    if one.mss_address is not None:
+        add_mail(parent, one.mss_address)
+
+
+def _add_their_organization(parent: Element, tag: str, one: Correspondent) -> None:
+    if one.organization is None and one.finess is None:
+        return
+    organization = add(parent, tag)
+    if one.finess is not None:
+        add(organization, "id", root=STRUCT_AUTHORITY, extension=struct_idnat(one.finess))
+    if one.organization is not None:
+        add(organization, "name", one.organization)

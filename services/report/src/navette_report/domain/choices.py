@@ -1,0 +1,43 @@
+"""What the radiologist decides inside the act of validation, once per document (RIS.CRR.02, RIS.DMP.06).
+
+There is no global switch and no later "hide": what was visible cannot be hidden again (spec/dsr.md §4 C2).
+"""
+
+from __future__ import annotations
+
+from navette_contracts.events import Visibility
+
+from navette_report.domain.content import Strict
+
+
+class SignatureChoices(Strict):
+    """Visibility, announcement and withholding, asked before the first send."""
+
+    hidden_from_professionals: bool = False
+    hidden_from_patient: bool = False
+    hidden_from_representatives: bool = False
+    announcement_needed: bool = False
+    withheld_from_dmp: bool = False
+    withheld_from_patient: bool = False
+
+    @property
+    def visibility(self) -> Visibility:
+        """What the DMP is told: a report to be announced stays invisible to the patient until then."""
+        return Visibility(
+            hidden_from_professionals=self.hidden_from_professionals,
+            hidden_from_patient=self.hidden_from_patient or self.announcement_needed,
+            hidden_from_representatives=self.hidden_from_representatives,
+        )
+
+
+def forbidden_combinations(choices: SignatureChoices) -> tuple[str, ...]:
+    """Rules these choices break, as codes; empty when they may be signed.
+
+    The DMP refuses a document hidden from professionals and from the patient (spec/dsr.md §5).
+    """
+    broken = []
+    if choices.hidden_from_professionals and choices.hidden_from_patient:
+        broken.append("hidden_from_professionals_and_patient")
+    if choices.hidden_from_professionals and choices.announcement_needed:
+        broken.append("hidden_from_professionals_until_announced")
+    return tuple(broken)

@@ -1,0 +1,103 @@
+"""Fold what the DMP and the mail operators answered into the journey."""
+
+from __future__ import annotations
+
+from navette_chassis import Received, UnitOfWork
+from navette_contracts.events import (
+    DmpPublished,
+    DmpRejected,
+    MssDelivered,
+    MssFailed,
+    MssRead,
+    MssSent,
+    RecipientRole,
+)
+
+from navette_report.adapters.journeys import JourneyRepository
+from navette_report.domain.journey import (
+    DMP_RECIPIENT,
+    FAILURE_OF,
+    PATIENT_RECIPIENT,
+    Channel,
+    Fact,
+    LineState,
+    line_key,
+    open_line,
+)
+
+_MailOutcome = MssSent | MssDelivered | MssRead | MssFailed
+
+
+async def fold_dmp_published(received: Received[DmpPublished], uow: UnitOfWork) -> None:
+    """The DMP has the document."""
+    fact = Fact(state=LineState.DELIVERED, at=received.event.published_at)
+    await _fold_dmp(received.event, fact, uow)
+
+
+async def fold_dmp_rejected(received: Received[DmpRejected], uow: UnitOfWork) -> None:
+    """The DMP will not have it unless somebody acts."""
+    event = received.event
+    fact = Fact(
+        state=FAILURE_OF[event.error_class],
+        at=event.rejected_at,
+        reason=event.code,
+        who_must_act=event.who_must_act,
+    )
+    await _fold_dmp(event, fact, uow)
+
+
+async def fold_mss_sent(received: Received[MssSent], uow: UnitOfWork) -> None:
+    """The operator accepted the mail."""
+    await _fold_mail(received.event, Fact(state=LineState.SENT, at=received.event.sent_at), uow)
+
+
+async def fold_mss_delivered(received: Received[MssDelivered], uow: UnitOfWork) -> None:
+    """The mail is in the mailbox."""
+    await _fold_mail(received.event, Fact(state=LineState.DELIVERED, at=received.event.at), uow)
+
+
+async def fold_mss_read(received: Received[MssRead], uow: UnitOfWork) -> None:
+    """The mail was read."""
+    await _fold_mail(received.event, Fact(state=LineState.READ, at=received.event.at), uow)
+
+
+async def fold_mss_failed(received: Received[MssFailed], uow: UnitOfWork) -> None:
+    """The recipient will not receive it unless somebody acts."""
+    event = received.event
+    fact = Fact(
+        state=FAILURE_OF[event.error_class],
+        at=event.failed_at,
+        reason=event.code,
+        who_must_act=event.who_must_act,
+    )
+    await _fold_mail(event, fact, uow)
+
+
+async def _fold_dmp(event: DmpPublished | DmpRejected, fact: Fact, uow: UnitOfWork) -> None:
+    await _fold(uow, event.report_id, event.version, Channel.DMP, DMP_RECIPIENT, RecipientRole.OTHER, fact)
+
+
+async def _fold_mail(event: _MailOutcome, fact: Fact, uow: UnitOfWork) -> None:
+    # There is one patient per report, whatever id the mail service gave that recipient.
+    patient = event.role is RecipientRole.PATIENT
+    recipient_id = PATIENT_RECIPIENT if patient else event.recipient_id
+    await _fold(uow, event.report_id, event.version, Channel.MSS, recipient_id, event.role, fact)
+
+
+async def _fold(
+    uow: UnitOfWork,
+    report_id: str,
+    version: int,
+    channel: Channel,
+    recipient_id: str,
+    role: RecipientRole,
+    fact: Fact,
+) -> None:
+    journeys = JourneyRepository(uow)
+    line = await journeys.get(line_key(report_id, version, channel, recipient_id))
+    if line is None:
+        await journeys.put(open_line(report_id, version, channel, recipient_id, role, fact))
+        return
+    folded = line.fold(fact)
+    if folded is not line:
+        await journeys.put(folded)
