@@ -28,6 +28,8 @@ ISSUING_CN = "TEST AC IGC-SANTE ELEMENTAIRE ORGANISATIONS"
 
 SERVERS = ("insi-server", "psc-server", "annuaire-server", "mss-server", "dmp-server")
 SERVICES = ("service-ins", "service-psc-auth", "service-report", "service-dmp", "service-mss")
+PROBE = "sandbox-probe"
+"""Shown to the services by the supervisor that asks for their health."""
 CLIENT_CNS = {
     "insi-client": "INSI-AUTO",
     "insi-client-manu": "INSI-MANU",
@@ -100,7 +102,7 @@ def create_pki(directory: Path) -> Pki:
 
     for name in SERVERS:
         _write(pki, name, igc, _organisation(f"localhost.{name}", unit=None), now, _SERVER)
-    for name in SERVICES:
+    for name in (*SERVICES, PROBE):
         _write(pki, name, internal, _common_name(name), now, _SERVER)
     for name, cn in CLIENT_CNS.items():
         _write(pki, name, igc, _organisation(cn), now, _CLIENT)
