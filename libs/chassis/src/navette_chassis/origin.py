@@ -26,6 +26,11 @@ def current_origin() -> Origin:
     return _current.get() or Origin(correlation_id=uuid7())
 
 
+def known_origin() -> Origin | None:
+    """The origin of the running request, message or delivery; None where there is none."""
+    return _current.get()
+
+
 @contextmanager
 def originating_from(origin: Origin) -> Iterator[None]:
     """Make ``origin`` the cause of every event emitted inside the block."""

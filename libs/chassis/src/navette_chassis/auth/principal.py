@@ -1,0 +1,40 @@
+"""Who is asking: a person signed on through Pro Santé Connect, or another service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from navette_chassis.problem import ProblemError
+
+
+class Role(StrEnum):
+    """Roles of a site (psc-auth's local role table)."""
+
+    RADIOLOGIST = "radiologist"
+    SECRETARY = "secretary"
+    TECHNOLOGIST = "technologist"
+    OPERATOR = "operator"
+    ADMINISTRATOR = "administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The verified caller. ``rpps`` comes from the sign-on, never from a request body."""
+
+    subject: str
+    kind: Literal["user", "service"]
+    roles: frozenset[str] = frozenset()
+    sites: frozenset[str] = frozenset()
+    rpps: str | None = None
+    name: str | None = field(default=None, repr=False)
+
+    def may_act_for(self, site_id: str) -> bool:
+        """Whether the caller works for this site; services work for all."""
+        return self.kind == "service" or site_id in self.sites
+
+    def require_site(self, site_id: str) -> None:
+        """Raise the 403 problem unless the caller works for this site."""
+        if not self.may_act_for(site_id):
+            raise ProblemError.forbidden("Vous n'avez pas accès à ce site.")
