@@ -1,0 +1,1 @@
+"""Rules of the sign-on: no input, no output, no clock, no chance."""

@@ -1,0 +1,99 @@
+"""What the gateway lets through to a service and back (spec/psc.md §1.2, RFC 9110 §7.6.1)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from navette_psc_auth.domain.errors import CsrfRefused
+from navette_psc_auth.domain.session import csrf_matches
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+
+_REQUEST_HEADERS: Final = frozenset(
+    {
+        "accept",
+        "accept-language",
+        "content-type",
+        "content-length",
+        "idempotency-key",
+        "if-match",
+        "if-none-match",
+        "last-event-id",
+        "range",
+    }
+)
+_RESPONSE_HEADERS: Final = frozenset(
+    {
+        "accept-ranges",
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-range",
+        "content-security-policy",
+        "content-type",
+        "etag",
+        "last-modified",
+        "retry-after",
+        "vary",
+    }
+)
+_CLOSED: Final = frozenset({"internal", "metrics", "livez", "readyz", "docs", "openapi.json"})
+"""First segments of paths that are between services or for operators' probes, not for browsers."""
+
+_FORBIDDEN = re.compile(r"%(2f|5c|00|2e)|\\|[\x00-\x20\x7f]", re.IGNORECASE)
+
+
+def upstream_path(raw_path: str) -> str | None:
+    """Path to ask of the service (still percent-encoded), or None when browsers may not ask for it."""
+    segments = raw_path.split("/")
+    if _FORBIDDEN.search(raw_path) or {"", ".", ".."} & set(segments[:-1]) or segments[-1] in {".", ".."}:
+        return None
+    if segments[0].lower() in _CLOSED:
+        return None
+    return "/" + raw_path
+
+
+def request_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers that go on: a closed list, so that no cookie, credential or forged proxy header does."""
+    return [(name, value) for name, value in headers if name.lower() in _REQUEST_HEADERS]
+
+
+def response_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers that come back: a closed list, so that no service sets a cookie for everybody."""
+    return [(name, value) for name, value in headers if name.lower() in _RESPONSE_HEADERS]
+
+
+def public_location(location: str, service: str) -> str | None:
+    """A `Location` of a service as the browser must see it; None unless it stays within the service."""
+    if not location.startswith("/") or location.startswith("//") or _FORBIDDEN.search(location):
+        return None
+    return f"/api/{service}{location}"
+
+
+def check_csrf(method: str, headers: Mapping[str, str], *, cookie: str, origin: str) -> None:
+    """Refuse an unsafe request that our own pages did not make. Header names are in lower case."""
+    if method.upper() in SAFE_METHODS:
+        return
+    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        raise CsrfRefused("sec_fetch_site")
+    if "origin" in headers and not same_origin(headers["origin"], origin):
+        raise CsrfRefused("origin")
+    if not csrf_matches(cookie, headers.get("x-csrf-token")):
+        raise CsrfRefused("token")
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Whether two URLs have the same scheme, host and port."""
+    return _origin(one) == _origin(other)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        return ("", None, None)
+    return (parts.scheme, parts.hostname, port or {"https": 443, "http": 80}.get(parts.scheme))
