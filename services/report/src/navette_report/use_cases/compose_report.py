@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -43,7 +43,7 @@ class Desk:
     zone: tzinfo
 
 
-def compose_signed_report(desk: Desk) -> Callable[[Received[ReportSigned], UnitOfWork], object]:
+def compose_signed_report(desk: Desk) -> Callable[[Received[ReportSigned], UnitOfWork], Awaitable[None]]:
     """The handler of `report.signed`."""
 
     async def compose_signed(received: Received[ReportSigned], uow: UnitOfWork) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from navette_chassis import Received, UnitOfWork
 from navette_contracts.events import PatientIdentified, PatientMerged
@@ -12,7 +12,7 @@ from navette_report.adapters.reports import ReportRepository
 from navette_report.use_cases.compose_report import Desk, compose_due
 
 
-def project_identity(desk: Desk) -> Callable[[Received[PatientIdentified], UnitOfWork], object]:
+def project_identity(desk: Desk) -> Callable[[Received[PatientIdentified], UnitOfWork], Awaitable[None]]:
     """The handler of `patient.identified`: nobody has to press a button for a report to leave."""
 
     async def project(received: Received[PatientIdentified], uow: UnitOfWork) -> None:
@@ -26,7 +26,7 @@ def project_identity(desk: Desk) -> Callable[[Received[PatientIdentified], UnitO
     return project
 
 
-def record_merge(desk: Desk) -> Callable[[Received[PatientMerged], UnitOfWork], object]:
+def record_merge(desk: Desk) -> Callable[[Received[PatientMerged], UnitOfWork], Awaitable[None]]:
     """The handler of `patient.merged`.
 
     A report never changes its patient silently: what waits for the absorbed record keeps waiting, and says so.

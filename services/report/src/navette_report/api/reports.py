@@ -1,0 +1,113 @@
+"""REST API of reports (through the gateway of psc-auth)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response, status
+from navette_chassis import Service, UnitOfWork
+from navette_chassis.auth import Principal
+from navette_chassis.problem import FieldProblem, ProblemError
+
+from navette_report.adapters import documents
+from navette_report.adapters.reports import ReportRepository
+from navette_report.api import french
+from navette_report.api.access import CareTeam, Radiologist, record, visible_report
+from navette_report.api.schemas import (
+    FullReportAnswer,
+    JourneyAnswer,
+    NewReport,
+    ReportAnswer,
+    ReportList,
+)
+from navette_report.domain.choices import SignatureChoices
+from navette_report.domain.report import Forbidden, Report, State
+from navette_report.domain.signatory import signatory_of
+from navette_report.use_cases.compose_report import Desk
+from navette_report.use_cases.draft_report import draft_report
+from navette_report.use_cases.read_reports import follow_report, list_reports
+from navette_report.use_cases.sign_report import sign_report
+
+
+def report_routes(service: Service, desk: Desk) -> APIRouter:
+    """Draft, sign, read, list, follow."""
+    router = APIRouter(prefix="/reports", tags=["reports"])
+
+    @router.post("", status_code=status.HTTP_201_CREATED)
+    async def create_draft(caller: CareTeam, body: NewReport, response: Response) -> ReportAnswer:
+        caller.require_site(body.site_id)
+        if body.site_id not in desk.sites:
+            raise ProblemError.invalid(FieldProblem("site_id", "unknown_site"))
+        report = await service.transact(
+            draft_report,
+            patient_id=body.patient_id,
+            site_id=body.site_id,
+            content=body.content,
+            author=caller.subject,
+        )
+        response.headers["Location"] = f"/reports/{report.report_id}"
+        return ReportAnswer.of(report)
+
+    @router.post("/{report_id}/sign")
+    async def sign(caller: Radiologist, report_id: str, body: SignatureChoices) -> ReportAnswer:
+        return ReportAnswer.of(await _sign(service, caller, report_id, body))
+
+    @router.get("")
+    async def read_list(
+        caller: CareTeam,
+        state: State | None = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> ReportList:
+        found = await list_reports(service.database, caller.sites, state=state, limit=limit)
+        return ReportList(reports=[JourneyAnswer.of(one) for one in found])
+
+    @router.get("/{report_id}")
+    async def read_one(caller: CareTeam, report_id: str) -> FullReportAnswer:
+        return FullReportAnswer.of(await visible_report(service, caller, report_id, "report.read"))
+
+    @router.get("/{report_id}/journey")
+    async def read_journey(caller: CareTeam, report_id: str) -> JourneyAnswer:
+        report = await visible_report(service, caller, report_id, "journey.read")
+        return JourneyAnswer.of(await follow_report(service.database, report))
+
+    @router.get("/{report_id}/document.pdf", response_class=Response)
+    async def read_pdf(caller: CareTeam, report_id: str) -> Response:
+        report = await visible_report(service, caller, report_id, "document.read")
+        if not report.current.editions:
+            raise ProblemError.not_found("Le document de ce compte rendu n'est pas encore composé.")
+        document_id = report.current.editions[-1].reference.document_id
+        content = await documents.read(service.database, document_id, documents.Form.PDF)
+        return Response(
+            content,
+            media_type="application/pdf",
+            headers={
+                "Content-Disposition": 'inline; filename="compte-rendu.pdf"',
+                "Cache-Control": "no-store",
+            },
+        )
+
+    return router
+
+
+async def _sign(service: Service, caller: Principal, report_id: str, choices: SignatureChoices) -> Report:
+    async def work(uow: UnitOfWork) -> Report:
+        report = await ReportRepository(uow).get(report_id)
+        if report is None:
+            raise ProblemError.not_found()
+        caller.require_site(report.site_id)
+        return await sign_report(
+            uow,
+            report=report,
+            signatory=signatory_of(caller.rpps, caller.name),
+            choices=choices,
+            signer=caller.subject,
+        )
+
+    try:
+        return await service.transact(work)
+    except Forbidden as forbidden:
+        raise ProblemError.conflict(forbidden.rule.replace("_", "-"), french.rule(forbidden.rule)) from None
+    except ProblemError as problem:
+        if problem.status == status.HTTP_403_FORBIDDEN:
+            await record(service, caller, "report.sign", "report", report_id, None, granted=False)
+        raise

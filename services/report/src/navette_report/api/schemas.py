@@ -1,0 +1,161 @@
+"""What the API takes and gives. Answers never hold a matricule, nor the patient's name."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from navette_report.api import french
+from navette_report.domain.content import ReportContent, Strict
+from navette_report.domain.journey import JourneyLine
+from navette_report.domain.report import Report
+from navette_report.use_cases.read_reports import Followed
+
+OpaqueId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+
+
+class NewReport(Strict):
+    """A draft to write."""
+
+    patient_id: OpaqueId
+    site_id: OpaqueId
+    content: ReportContent
+
+
+class Answer(BaseModel):
+    """Base of answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class LineAnswer(Answer):
+    """One recipient by one channel."""
+
+    channel: str
+    recipient_id: str
+    role: str
+    recipient: str
+    state: str
+    state_label: str
+    reason: str | None
+    reason_label: str
+    who_must_act: str
+    since: datetime
+    times: dict[str, datetime]
+
+    @classmethod
+    def of(cls, line: JourneyLine) -> Self:
+        """The answer for a line."""
+        return cls(
+            channel=line.channel,
+            recipient_id=line.recipient_id,
+            role=line.role,
+            recipient=french.recipient(line),
+            state=line.shown.state,
+            state_label=french.line_state(line),
+            reason=line.shown.reason,
+            reason_label=french.reason(line),
+            who_must_act=line.shown.who_must_act,
+            since=line.shown.at,
+            times={state.value: at for state, at in line.times.items()},
+        )
+
+
+class EditionAnswer(Answer):
+    """One document made of a version."""
+
+    document_id: str
+    unique_id: str
+    set_id: str
+    version_number: int
+    level: str
+    ins_qualified: bool
+    audience: list[str]
+    composed_at: datetime
+    pdf_sha256: str
+    cda_sha256: str
+
+
+class ReportAnswer(Answer):
+    """A report without its text."""
+
+    report_id: str
+    patient_id: str
+    site_id: str
+    version: int
+    state: str
+    state_label: str
+    title: str
+    accession_number: str
+    signed_at: datetime | None
+    signed_by_rpps: str | None
+    created_at: datetime
+    updated_at: datetime
+    editions: list[EditionAnswer]
+    findings: list[dict[str, str]]
+
+    @classmethod
+    def of(cls, report: Report) -> Self:
+        """The answer for a report."""
+        version, signature = report.current, report.current.signature
+        return cls(
+            report_id=report.report_id,
+            patient_id=report.patient_id,
+            site_id=report.site_id,
+            version=version.number,
+            state=version.state,
+            state_label=french.REPORT_STATES[version.state],
+            title=version.content.title,
+            accession_number=version.content.exam.accession_number,
+            signed_at=None if signature is None else signature.signed_at,
+            signed_by_rpps=None if signature is None else signature.signatory.rpps,
+            created_at=report.created_at,
+            updated_at=report.updated_at,
+            editions=[
+                EditionAnswer(
+                    document_id=one.reference.document_id,
+                    unique_id=one.reference.unique_id,
+                    set_id=one.reference.set_id,
+                    version_number=one.reference.version_number,
+                    level=one.reference.level,
+                    ins_qualified=one.ins_qualified,
+                    audience=[party.value for party in one.audience],
+                    composed_at=one.composed_at,
+                    pdf_sha256=one.reference.pdf_sha256,
+                    cda_sha256=one.reference.cda_sha256,
+                )
+                for one in version.editions
+            ],
+            findings=[one.model_dump() for one in version.findings],
+        )
+
+
+class FullReportAnswer(ReportAnswer):
+    """A report with its text."""
+
+    content: ReportContent
+
+    @classmethod
+    def of(cls, report: Report) -> Self:
+        """The answer for a report and its content."""
+        return cls(**ReportAnswer.of(report).model_dump(), content=report.current.content)
+
+
+class JourneyAnswer(Answer):
+    """A report and where it is."""
+
+    report: ReportAnswer
+    lines: list[LineAnswer]
+
+    @classmethod
+    def of(cls, followed: Followed) -> Self:
+        """The answer for a report and its lines."""
+        return cls(report=ReportAnswer.of(followed.report), lines=[LineAnswer.of(line) for line in followed.lines])
+
+
+class ReportList(Answer):
+    """Reports, last changed first."""
+
+    reports: list[JourneyAnswer]

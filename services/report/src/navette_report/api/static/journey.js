@@ -1,0 +1,28 @@
+// Keeps the page current: asks for it again every few seconds and replaces what changed.
+"use strict";
+(() => {
+  const PERIOD_MS = 3000;
+  const main = document.getElementById("main");
+  const live = document.getElementById("live");
+  let shown = main.innerHTML;
+
+  async function refresh() {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(location.href, { credentials: "same-origin", cache: "no-store" });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.getElementById("main").innerHTML;
+      if (fresh !== shown) {
+        // A reader who is on a link keeps the focus on the same link.
+        const focused = main.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+        main.innerHTML = shown = fresh;
+        if (focused) main.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+        live.textContent = "Mis à jour à " + new Date().toLocaleTimeString("fr-FR");
+      }
+    } catch {
+      live.textContent = "Connexion interrompue, nouvel essai…";
+    }
+  }
+  setInterval(refresh, PERIOD_MS);
+})();

@@ -1,0 +1,77 @@
+"""The report service on one page: what it reacts to, what it offers, what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from zoneinfo import ZoneInfo
+
+from navette_chassis import Clock, Service
+from navette_contracts.events import (
+    DmpPublished,
+    DmpRejected,
+    MssDelivered,
+    MssFailed,
+    MssRead,
+    MssSent,
+    PatientIdentified,
+    PatientMerged,
+    ReportSigned,
+)
+from navette_documents.sites import load_sites
+
+from navette_report.adapters.documents import CHUNKS, FILES
+from navette_report.adapters.journeys import LINES
+from navette_report.adapters.reports import REPORTS
+from navette_report.adapters.workshop import Workshop
+from navette_report.api.internal import internal_routes
+from navette_report.api.pages import page_routes
+from navette_report.api.reports import report_routes
+from navette_report.settings import ReportSettings
+from navette_report.use_cases import fold_outcomes
+from navette_report.use_cases.compose_report import Desk, compose_signed_report
+from navette_report.use_cases.follow_identities import project_identity, record_merge
+
+
+def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> Service:
+    """The service, declared and not started. Raises OSError or ValidationError for an unusable sites file."""
+    service = Service(settings, name=settings.service_name, clock=clock)
+
+    @asynccontextmanager
+    async def open_workshop() -> AsyncIterator[Workshop]:
+        production = settings.environment == "production"
+        async with Workshop(
+            notice=settings.document_notice, production=production, threads=settings.compose_threads
+        ) as workshop:
+            yield workshop
+
+    desk = Desk(
+        workshop=service.resource(open_workshop),
+        sites=load_sites(settings.required_sites_file().read_bytes()),
+        keyring=lambda: service.keyring,
+        zone=ZoneInfo(settings.timezone),
+    )
+
+    # Events
+    service.on(PatientIdentified, name="project_identity")(project_identity(desk))
+    service.on(PatientMerged, name="record_merge")(record_merge(desk))
+    service.on(ReportSigned, name="compose_signed_report")(compose_signed_report(desk))
+    service.on(DmpPublished)(fold_outcomes.fold_dmp_published)
+    service.on(DmpRejected)(fold_outcomes.fold_dmp_rejected)
+    service.on(MssSent)(fold_outcomes.fold_mss_sent)
+    service.on(MssDelivered)(fold_outcomes.fold_mss_delivered)
+    service.on(MssRead)(fold_outcomes.fold_mss_read)
+    service.on(MssFailed)(fold_outcomes.fold_mss_failed)
+
+    # Routes
+    service.router(report_routes(service, desk))
+    service.router(internal_routes(service))
+    service.router(page_routes(service, desk))
+
+    # What is kept
+    service.index(REPORTS, [("site_id", 1), ("updated_at", -1)])
+    service.index(REPORTS, [("patient_id", 1), ("awaits_identity", 1)])
+    service.index(LINES, [("report_id", 1), ("version", 1)])
+    service.index(CHUNKS, [("files_id", 1), ("n", 1)], unique=True)
+    service.index(FILES, [("filename", 1), ("uploadDate", 1)])
+    return service

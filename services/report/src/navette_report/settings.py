@@ -1,0 +1,43 @@
+"""Settings of the report service, beside those every service has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from navette_chassis import ServiceSettings
+from pydantic import Field, field_validator
+
+PATIENT_NOTICE = (
+    "Les données de ce compte rendu sont traitées par le centre d'imagerie et conservées dans votre dossier "
+    "médical. Sauf motif légitime, il est déposé dans votre dossier médical partagé (Mon espace santé). Vous "
+    "pouvez exercer vos droits d'accès, de rectification et d'opposition auprès du centre d'imagerie."
+)
+
+
+class ReportSettings(ServiceSettings):
+    """`NAVETTE_*` variables of this service."""
+
+    service_name: ClassVar[str] = "report"
+
+    timezone: str = "Europe/Paris"
+    """Local time of the documents (IANA name)."""
+    document_notice: str = Field(default=PATIENT_NOTICE, min_length=1, max_length=600)
+    """Information of patients at the foot of every report (RIS.DOC.06)."""
+    compose_threads: int = Field(default=2, ge=1, le=16)
+
+    def required_sites_file(self) -> Path:
+        """The file of sites. Raises LookupError when none is configured: no document has a letterhead then."""
+        if self.sites_file is None:
+            raise LookupError("no sites file is configured: NAVETTE_SITES_FILE")
+        return self.sites_file
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("unknown time zone") from None
+        return value

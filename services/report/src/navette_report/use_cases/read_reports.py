@@ -1,0 +1,67 @@
+"""Look at reports and their journeys."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from navette_report.adapters.journeys import LINES, line_of
+from navette_report.adapters.patients import PATIENTS, KeyringSource, KnownPatient, known_patient
+from navette_report.adapters.reports import REPORTS, report_of
+from navette_report.domain.journey import JourneyLine
+from navette_report.domain.report import Report, State
+
+Database = AsyncDatabase[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A report with the lines of its current version."""
+
+    report: Report
+    lines: tuple[JourneyLine, ...]
+
+
+async def find_report(database: Database, report_id: str) -> Report | None:
+    """The report of that id, whoever asks: the caller checks the site."""
+    row = await database[REPORTS].find_one({"_id": report_id})
+    return None if row is None else report_of(row)
+
+
+async def follow_report(database: Database, report: Report) -> Followed:
+    """A report with its lines."""
+    rows = database[LINES].find({"report_id": report.report_id, "version": report.current.number})
+    return Followed(report, _sorted([line_of(row) async for row in rows]))
+
+
+async def list_reports(
+    database: Database, sites: Collection[str], *, state: State | None, limit: int
+) -> list[Followed]:
+    """The reports of these sites, last changed first."""
+    query: dict[str, Any] = {"site_id": {"$in": sorted(sites)}}
+    if state is not None:
+        query["state"] = state.value
+    rows = database[REPORTS].find(query).sort("updated_at", -1).limit(limit)
+    reports = [report_of(row) async for row in rows]
+    wanted = {report.report_id: report.current.number for report in reports}
+    found: dict[str, list[JourneyLine]] = {report_id: [] for report_id in wanted}
+    async for row in database[LINES].find({"report_id": {"$in": list(wanted)}}):
+        if row["version"] == wanted[row["report_id"]]:
+            found[row["report_id"]].append(line_of(row))
+    return [Followed(report, _sorted(found[report.report_id])) for report in reports]
+
+
+async def patients_of(
+    database: Database, patient_ids: Collection[str], keyring: KeyringSource
+) -> dict[str, KnownPatient]:
+    """What is known of these patients, for pages that name them."""
+    rows = database[PATIENTS].find({"_id": {"$in": sorted(set(patient_ids))}})
+    return {row["_id"]: known_patient(row, keyring()) async for row in rows}
+
+
+def _sorted(lines: list[JourneyLine]) -> tuple[JourneyLine, ...]:
+    order = {"requester": 0, "copy": 1, "other": 2, "patient": 3}
+    return tuple(sorted(lines, key=lambda one: (order.get(one.role.value, 2), one.recipient_id)))
