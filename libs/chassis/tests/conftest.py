@@ -48,6 +48,8 @@ class World:
             "environment": "development",
             "kafka_bootstrap": self.broker.bootstrap,
             "kafka_idempotent": self.broker.idempotent,
+            "kafka_session_seconds": 2.0,
+            "kafka_fetch_wait_ms": 10,
             "mongo_uri": self.mongo.uri,
             "mongo_database": self.database_name,
             "psc_auth_url": "http://127.0.0.1:1",

@@ -10,39 +10,83 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from navette_chassis.clock import Clock, ManualClock, SystemClock
+    from navette_chassis.auth import Principal, public, require
+    from navette_chassis.clock import Clock, ManualClock, SystemClock, to_millis
+    from navette_chassis.deliveries import (
+        BreakerPolicy,
+        Channel,
+        Delivery,
+        DeliveryState,
+        Outcome,
+        OutcomeKind,
+        RetryPolicy,
+    )
+    from navette_chassis.http import ApiModel, FieldProblem, ProblemError
     from navette_chassis.ids import uuid7
     from navette_chassis.received import Received
     from navette_chassis.runner import run
     from navette_chassis.service import Mode, Resource, Service
     from navette_chassis.settings import ServiceSettings
+    from navette_chassis.tls import ReloadingTransport, TlsFiles
     from navette_chassis.unit_of_work import UnitOfWork
 
 _HOMES = {
+    "ApiModel": "http",
+    "BreakerPolicy": "deliveries",
+    "Channel": "deliveries",
     "Clock": "clock",
+    "Delivery": "deliveries",
+    "DeliveryState": "deliveries",
+    "FieldProblem": "http",
     "ManualClock": "clock",
     "Mode": "service",
+    "Outcome": "deliveries",
+    "OutcomeKind": "deliveries",
+    "Principal": "auth",
+    "ProblemError": "http",
     "Received": "received",
+    "ReloadingTransport": "tls",
     "Resource": "service",
+    "RetryPolicy": "deliveries",
     "Service": "service",
     "ServiceSettings": "settings",
     "SystemClock": "clock",
+    "TlsFiles": "tls",
     "UnitOfWork": "unit_of_work",
+    "public": "auth",
+    "require": "auth",
     "run": "runner",
+    "to_millis": "clock",
     "uuid7": "ids",
 }
 
 __all__ = [
+    "ApiModel",
+    "BreakerPolicy",
+    "Channel",
     "Clock",
+    "Delivery",
+    "DeliveryState",
+    "FieldProblem",
     "ManualClock",
     "Mode",
+    "Outcome",
+    "OutcomeKind",
+    "Principal",
+    "ProblemError",
     "Received",
+    "ReloadingTransport",
     "Resource",
+    "RetryPolicy",
     "Service",
     "ServiceSettings",
     "SystemClock",
+    "TlsFiles",
     "UnitOfWork",
+    "public",
+    "require",
     "run",
+    "to_millis",
     "uuid7",
 ]
 

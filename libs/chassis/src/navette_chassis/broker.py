@@ -27,16 +27,11 @@ from navette_chassis.settings import ServiceSettings
 
 log = structlog.get_logger("navette.broker")
 
-#: A long poll of the broker, milliseconds: bounds how long a message may wait behind a poll that left its
-#: partition out (aiokafka polls without the partitions it holds unread records of).
-FETCH_WAIT_MS = 200
-#: Silence after which the broker gives a dead consumer's partitions to others, milliseconds.
-SESSION_MS = 10_000
 #: A handler may be waited upon for this long without leaving its group, milliseconds. Heartbeats go on in the
-#: background, so a dead process is still noticed after ``SESSION_MS``.
+#: background, so a dead process is still noticed after ``kafka_session_seconds``.
 POLL_INTERVAL_MS = 24 * 3600 * 1000
-#: How long one request may take, milliseconds; longer than a session, since a join may wait for one.
-REQUEST_MS = 15_000
+#: How long one request may take, milliseconds, on top of a session: a join waits for dead members.
+REQUEST_MS = 5_000
 #: How long an offset commit may still try once the service stops, seconds.
 LAST_COMMIT_SECONDS = 2.0
 #: How long leaving the groups may take once the handlers are done, seconds.
@@ -89,17 +84,19 @@ def build_broker(settings: ServiceSettings, consumers: Sequence[Consumer], stopp
         graceful_timeout=settings.graceful_stop_seconds,
         consumer_only=True,
         allow_auto_create_topics=False,
-        request_timeout_ms=REQUEST_MS,
+        request_timeout_ms=REQUEST_MS + int(settings.kafka_session_seconds * 1000),
         metadata_max_age_ms=30_000,
         apply_types=False,
         logger=None,
     )
     for consumer in consumers:
-        _subscribe(broker, consumer, stopping)
+        _subscribe(broker, consumer, stopping, settings)
     return broker
 
 
-def _subscribe(broker: KafkaBroker, consumer: Consumer, stopping: asyncio.Event) -> None:
+def _subscribe(broker: KafkaBroker, consumer: Consumer, stopping: asyncio.Event, settings: ServiceSettings) -> None:
+    session_ms = int(settings.kafka_session_seconds * 1000)
+
     async def parse(record: ConsumerRecord[Any, Any]) -> _Message:
         message = _Message(
             body=record.value or b"",
@@ -130,9 +127,9 @@ def _subscribe(broker: KafkaBroker, consumer: Consumer, stopping: asyncio.Event)
         consumer.subscription.topic,
         group_id=consumer.subscription.group,
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-        session_timeout_ms=SESSION_MS,
-        heartbeat_interval_ms=SESSION_MS // 4,
+        fetch_max_wait_ms=settings.kafka_fetch_wait_ms,
+        session_timeout_ms=session_ms,
+        heartbeat_interval_ms=session_ms // 4,
         max_poll_interval_ms=POLL_INTERVAL_MS,
         parser=parse,
         decoder=decode,

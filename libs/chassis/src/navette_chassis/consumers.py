@@ -14,6 +14,7 @@ from typing import Any, NoReturn, Protocol
 
 import structlog
 from navette_contracts.events import Event
+from opentelemetry.trace import SpanKind
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
 
 from navette_chassis import inbox
@@ -29,6 +30,7 @@ from navette_chassis.received import Received
 from navette_chassis.relay import Publisher
 from navette_chassis.steps import Step, reached
 from navette_chassis.subscription import Subscription
+from navette_chassis.telemetry import metrics, span
 from navette_chassis.transactions import Transactions
 from navette_chassis.unit_of_work import UnitOfWork
 
@@ -99,17 +101,27 @@ class Consumer:
         """Return when the offset may be committed. Raises ``NotDoneError`` when the service stops first."""
         subscription = self.subscription
         try:
-            received = decode_message(record, subscription.event_class, ordered=subscription.ordered)
+            received, traceparent = decode_message(record, subscription.event_class, ordered=subscription.ordered)
         except OtherVersionError:
             self._limit.note(poison=False)
+            self._count("other_version")
         except PoisonError as poison:
             await self._bury(record, poison)
         else:
             self._limit.note(poison=False)
-            await self._handle(received)
+            attributes = {
+                "messaging.system": "kafka",
+                "messaging.destination.name": record.topic,
+                "messaging.consumer.group.name": subscription.group,
+                "navette.event_id": received.id,
+            }
+            name = f"{subscription.name} process"
+            with span(name, SpanKind.CONSUMER, traceparent=traceparent, attributes=attributes):
+                await self._handle(received)
 
     async def _handle(self, received: Received[Event]) -> None:
         attempt = failures = 0
+        begun = asyncio.get_running_loop().time()
         while True:
             attempt += 1
             try:
@@ -119,9 +131,13 @@ class Consumer:
                 await self._wait_after(error, received, attempt, failures)
             else:
                 self.failing, self.retrying_since = False, None
-                if handled is not Handled.DONE:
-                    log.info("message_skipped", consumer=self.subscription.name, outcome=handled.value)
+                seconds = asyncio.get_running_loop().time() - begun
+                metrics().record("navette_consumer_seconds", seconds, consumer=self.subscription.name)
+                self._count(handled.value)
                 return
+
+    def _count(self, outcome: str) -> None:
+        metrics().count("navette_consumer_messages", consumer=self.subscription.name, outcome=outcome)
 
     async def _attempt(self, received: Received[Event]) -> Handled:
         name, handler = self.subscription.name, self.subscription.handler
@@ -149,6 +165,7 @@ class Consumer:
 
     async def _wait_after(self, error: Exception, received: Received[Any], attempt: int, failures: int) -> None:
         self.retrying_since = self.retrying_since or self._clock.now()
+        self._count("retried")
         if failures >= MAX_FAILURES:
             self.failing = True
         log.warning(
@@ -193,10 +210,12 @@ class Consumer:
                     raise NotDoneError from None
             else:
                 reached(Step.BEFORE_DEAD_LETTER_OFFSET)
+                metrics().count("navette_dead_letters", consumer=self.subscription.name, reason=poison.reason.value)
                 return
 
     async def _halt(self) -> NoReturn:
         self.halted = True
+        metrics().set("navette_consumer_stopped", 1, consumer=self.subscription.name)
         await self._stopping.wait()
         raise NotDoneError
 

@@ -51,8 +51,11 @@ class RawMessage(Protocol):
     value: bytes | None
 
 
-def decode_message(record: RawMessage, event_class: type[E], *, ordered: bool) -> Received[E]:
-    """Strict on the envelope, tolerant on the body. Raises ``PoisonError`` or ``OtherVersionError``."""
+def decode_message(record: RawMessage, event_class: type[E], *, ordered: bool) -> tuple[Received[E], str | None]:
+    """Strict on the envelope, tolerant on the body; the second value is the W3C ``traceparent``.
+
+    Raises ``PoisonError`` or ``OtherVersionError``.
+    """
     try:
         envelope, body = decode(record.headers, record.value)
     except EnvelopeError as error:
@@ -70,7 +73,7 @@ def decode_message(record: RawMessage, event_class: type[E], *, ordered: bool) -
         raise PoisonError(Reason.CONTRACT, f"subject: must be the {event_class.key_field}")
     if ordered and envelope.sequence is None:
         raise PoisonError(Reason.SEQUENCE, "sequence: missing")
-    return Received(
+    received = Received(
         event=event,
         id=envelope.id,
         time=envelope.time,
@@ -79,3 +82,4 @@ def decode_message(record: RawMessage, event_class: type[E], *, ordered: bool) -
         correlation_id=envelope.correlation_id or envelope.id,
         causation_id=envelope.causation_id,
     )
+    return received, envelope.traceparent

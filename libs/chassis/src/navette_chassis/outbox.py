@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from navette_contracts.cloudevents import Envelope, encode
+from navette_contracts.events import Event
 
 from navette_chassis.ids import uuid7
 from navette_chassis.origin import Origin
-
-if TYPE_CHECKING:
-    from navette_contracts.events import Event
+from navette_chassis.telemetry import current_traceparent
 
 #: Collection of the rows that wait for the broker's acknowledgement.
 OUTBOX = "outbox"
@@ -30,8 +31,6 @@ def row_of(promise: Promise, source: str, origin: Origin, now: datetime) -> dict
 
     ``_id`` is the event id (UUIDv7), which is also the order in which rows leave.
     """
-    from navette_contracts.cloudevents import Envelope, encode
-
     event_id = uuid7()
     envelope = Envelope(
         id=event_id,
@@ -42,7 +41,7 @@ def row_of(promise: Promise, source: str, origin: Origin, now: datetime) -> dict
         sequence=promise.sequence,
         correlation_id=origin.correlation_id,
         causation_id=origin.causation_id,
-        traceparent=None,
+        traceparent=current_traceparent(),
     )
     headers, value = encode(envelope, promise.event.model_dump_json().encode())
     return {

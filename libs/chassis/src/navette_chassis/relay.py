@@ -22,6 +22,7 @@ from navette_chassis.lease import Lease
 from navette_chassis.outbox import OUTBOX
 from navette_chassis.producer import PublishError
 from navette_chassis.steps import Step, reached
+from navette_chassis.telemetry import metrics
 
 log = structlog.get_logger("navette.relay")
 
@@ -161,6 +162,7 @@ class Relay:
                 await self._block(key, row, error)
                 return
             self._failures.pop(key, None)
+            metrics().count("navette_outbox_published", topic=row["topic"])
             reached(Step.AFTER_PUBLISH)
             self._acknowledged.add(row["_id"])
             self._wake.set()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from navette_chassis.service import Mode, Service
 
@@ -29,7 +29,11 @@ async def is_ready(service: Service) -> bool:
     return set((await service.checks()).values()) == {"ok"}
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], seconds: float = 20.0) -> T:
+@overload
+async def until(condition: Callable[[], Coroutine[Any, Any, T]], seconds: float = 20.0) -> T: ...
+@overload
+async def until(condition: Callable[[], T], seconds: float = 20.0) -> T: ...
+async def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
     """Wait until the condition (plain or asynchronous) gives something true and return it.
 
     Raises ``AssertionError`` after the deadline, naming what was still missing.
@@ -38,7 +42,7 @@ async def until(condition: Callable[[], T | Awaitable[T]], seconds: float = 20.0
     deadline = loop.time() + seconds
     while True:
         answer: Any = condition()
-        value: T = await answer if inspect.isawaitable(answer) else answer
+        value = await answer if inspect.isawaitable(answer) else answer
         if value:
             return value
         if loop.time() > deadline:
