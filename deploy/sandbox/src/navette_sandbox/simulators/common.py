@@ -9,6 +9,8 @@ the base answers the control port (plain HTTP on 127.0.0.1):
 ``GET|DELETE /faults``     what is active / forget all
 ``GET /state/refusals``    every refusal with the rule broken
 ``GET /state/<view>[/…]``  what the simulator holds (`Simulator.views`)
+``POST /state/<command>``  change what it knows (`Simulator.commands`)
+``DELETE /state``          forget what was received
 =========================  ==========================================================
 """
 
@@ -154,6 +156,10 @@ class Simulator:
         """State views by name: ``{"documents": view}`` answers ``GET /state/documents/…``."""
         return {}
 
+    def commands(self) -> Mapping[str, Callable[[Any], Any]]:
+        """Changes by name: ``{"patients": apply}`` gets the JSON body of ``POST /state/patients``."""
+        return {}
+
     def reset_state(self) -> None:
         """Forget what was received (``DELETE /state``)."""
 
@@ -207,6 +213,8 @@ class Simulator:
             self.reset_state()
             self.refusals.entries.clear()
             return Response(status=204)
+        if request.method == "POST":
+            return self._command_request(request)
         segments = [unquote(part) for part in request.path.strip("/").split("/")]
         shown: Any = None
         if request.method == "GET" and segments[0] == "state" and len(segments) > 1:
@@ -216,6 +224,16 @@ class Simulator:
         if shown is None:
             return json_response({"error": "unknown"}, status=404)
         return shown if isinstance(shown, Response) else json_response(shown)
+
+    def _command_request(self, request: Request) -> Response:
+        command = self.commands().get(request.path.removeprefix("/state/"))
+        if command is None:
+            return json_response({"error": "unknown"}, status=404)
+        try:
+            command(json.loads(request.body))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return json_response({"error": str(error)}, status=400)
+        return Response(status=204)
 
     def _fault_request(self, request: Request) -> Response:
         if request.method == "DELETE":

@@ -11,6 +11,7 @@ import contextlib
 import socket
 import ssl
 import struct
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote
@@ -211,7 +212,11 @@ class HttpServer:
             if self._refusing():
                 abort(writer)
                 return
-            response = await self._handler(request)
+            try:
+                response = await self._handler(request)
+            except Exception:  # noqa: BLE001 - a bug of the double must show, and must not hang its client
+                traceback.print_exc()
+                response = Response(status=500, body=b"simulator error", content_type="text/plain")
             if response.cut:
                 abort(writer)
                 return
