@@ -1,10 +1,12 @@
-"""The fictitious imaging group that the sandbox runs: identifiers used by certificates, sites and the demo.
+"""The fictitious imaging group that the sandbox runs: its identifiers, sites and staff.
 
-FINESS numbers start with the department 99, which no establishment of France has; the mailboxes are
-under domains reserved for examples.
+FINESS numbers start with the department 99, which no establishment of France has; RPPS numbers start with
+99700; mailboxes are under domains reserved for examples. The people are those of the simulators' data.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 LEGAL_NAME = "GROUPE IMAGERIE DES RIVES"
 LEGAL_FINESS = "990000002"
@@ -12,3 +14,53 @@ STRUCT_IDNAT = "1" + LEGAL_FINESS
 """National identifier of the legal entity: `1` + FINESS (spec/dmp.md §4.3)."""
 SENDER_MAILBOX = "comptes-rendus@imagerie-des-rives.mssante.example"
 """Applicative mailbox of the group; also the subject CN of its MSSanté client certificate."""
+
+_OID_ROOT = "1.2.250.1.213.1.4.999990"
+"""Arc of this fiction only: nothing outside the sandbox is identified under it."""
+
+
+def _site(
+    letter: str, number: int, finess: str, street: str, city: str, postal_code: str, color: str
+) -> dict[str, Any]:
+    return {
+        "site_id": f"site-{letter.lower()}",
+        "name": f"Centre d’imagerie des Rives – site {letter}",
+        "finess": finess,
+        "finess_legal": LEGAL_FINESS,
+        "legal_name": LEGAL_NAME,
+        "oid_root": f"{_OID_ROOT}.{number}",
+        "address": {"street": street, "postal_code": postal_code, "city": city},
+        "phone": f"02990000{number:02d}",
+        "sector": "SA08",
+        "facility_type": "SA08",
+        "practice_setting": "AMBULATOIRE",
+        "mss_mailbox": SENDER_MAILBOX,
+        "mss_display_name": f"Centre d’imagerie des Rives – site {letter}",
+        "reply_to": f"secretariat-{letter.lower()}@imagerie-des-rives.mssante.example",
+        "patient_notice": "Votre médecin reçoit aussi ce compte rendu ; parlez-en avec lui.",
+        "ipp_oid": f"{_OID_ROOT}.{number}.1",
+        "letterhead_color": color,
+        "lines": ["Radiologie – Scanner – IRM – Échographie – Mammographie", "Établissement fictif : démonstration"],
+    }
+
+
+SITES: list[dict[str, Any]] = [
+    _site("A", 1, "990000010", "1 quai des Exemples", "VILLE-FICTIVE", "99010", "#0f4c5c"),
+    _site("B", 2, "990000028", "28 rue de l’Essai", "BOURG-FICTIF", "99028", "#5f0f40"),
+]
+
+RADIOLOGIST = {"rpps": "99700001003", "name": "Alix RADIOLOGUE-FICTIF"}
+SECRETARY = {"rpps": "99700001045", "name": "Edith SECRETAIRE-EXEMPLE"}
+
+
+def _account(person: dict[str, str], *roles: str) -> dict[str, Any]:
+    granted = [{"site_id": site["site_id"], "role": role} for site in SITES for role in roles]
+    return {**person, "roles": granted}
+
+
+ACCOUNTS: list[dict[str, Any]] = [
+    _account(RADIOLOGIST, "radiologist", "operator"),
+    _account({"rpps": "99700001011", "name": "Basile IMAGEUR-EXEMPLE"}, "radiologist"),
+    _account({"rpps": "99700001037", "name": "Didier MANIPULATEUR-FICTIF"}, "technologist"),
+    _account(SECRETARY, "secretary"),
+]

@@ -1,0 +1,100 @@
+"""What each process is started with: command lines of the simulators, environment of the services."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+
+from navette_sandbox.layout import SERVICES, Layout
+
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT", "NAVETTE_CONFORMANCE_DIR")
+PSC_CLIENT_ID = "navette-sandbox"
+
+
+def _inherited() -> dict[str, str]:
+    """The few variables a child gets from ours: nothing configures a service by accident."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
+
+
+def simulator_command(layout: Layout, name: str) -> list[str]:
+    """Command line of a simulator."""
+    ports = layout.ports
+    command = [sys.executable, "-m", f"navette_sandbox.simulators.{name}"]
+    if name == "mss":
+        command += ["--smtp-port", str(ports["sim-mss.smtp"]), "--imap-port", str(ports["sim-mss.imap"])]
+    else:
+        command += ["--port", str(ports[f"sim-{name}"])]
+    command += ["--control-port", str(ports[f"sim-{name}.control"])]
+    command += ["--pki", str(layout.pki.directory), "--state", str(layout.received(name))]
+    if name == "psc":
+        public = layout.url("psc-auth")
+        command += ["--client-id", PSC_CLIENT_ID, "--redirect-uri", f"{public}/auth/psc/callback"]
+        command += ["--post-logout-redirect-uri", f"{public}/auth/psc/logged-out"]
+        command += ["--backchannel-logout-uri", f"{public}/auth/backchannel-logout"]
+    return command
+
+
+def simulator_environment() -> dict[str, str]:
+    """Environment of every simulator."""
+    return _inherited()
+
+
+def service_command(name: str) -> list[str]:
+    """Command line of a service."""
+    return [sys.executable, "-m", f"navette_{name.replace('-', '_')}", "serve"]
+
+
+def service_environment(layout: Layout, name: str, *, idempotent: bool) -> dict[str, str]:
+    """Environment of a service: what all have, and its own."""
+    pki, keys = layout.pki, layout.keys
+    certificate, key = pki.pair(f"service-{name}")
+    common: dict[str, object] = {
+        "environment": "development",
+        "kafka_bootstrap": f"127.0.0.1:{layout.ports['broker']}",
+        "kafka_idempotent": idempotent,
+        "mongo_uri_file": keys.mongo_uri,
+        "http_host": "127.0.0.1",
+        "http_port": layout.ports[name],
+        "http_cert": certificate,
+        "http_key": key,
+        "internal_ca": pki.internal_ca,
+        "psc_auth_url": layout.url("psc-auth"),
+        "service_urls": {other: layout.url(other) for other in SERVICES if other != name},
+        "service_key": keys.service(name),
+        "keyring": keys.keyring,
+        "sites_file": layout.config / "sites.json",
+    }
+    own = _OWN.get(name, _nothing)(layout)
+    variables = {f"NAVETTE_{key.upper()}": _text(value) for key, value in (common | own).items()}
+    return _inherited() | variables
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+def _nothing(_layout: Layout) -> dict[str, object]:
+    return {}
+
+
+def _psc_auth(layout: Layout) -> dict[str, object]:
+    certificate, key = layout.pki.pair("psc-client")
+    return {
+        "public_url": layout.url("psc-auth"),
+        "psc_issuer": f"https://127.0.0.1:{layout.ports['sim-psc']}/auth/realms/esante-wallet",
+        "psc_client_id": PSC_CLIENT_ID,
+        "psc_client_cert": certificate,
+        "psc_client_key": key,
+        "psc_ca": layout.pki.igc_ca,
+        "signing_keys": layout.keys.signing_keys,
+        "service_keys": layout.keys.service_keys,
+        "accounts_file": layout.config / "accounts.json",
+        "upstreams": {name: layout.url(name) for name in SERVICES if name != "psc-auth"},
+    }
+
+
+_OWN: dict[str, Callable[[Layout], dict[str, object]]] = {"psc-auth": _psc_auth}
