@@ -1,0 +1,69 @@
+"""What one delivery of the channel dmp.publish is about. No identity in it: it is stored and logged by id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from navette_contracts.events import Audience, ReportComposed
+from navette_documents.xds import Visibility
+from pydantic import BaseModel, ConfigDict
+
+
+class Publication(BaseModel):
+    """One document version to publish."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    report_id: str
+    version: int
+    site_id: str
+    document_id: str
+    unique_id: str
+    sha256: str
+    size: int
+    """Bytes."""
+    replaces_unique_id: str | None
+    hidden_from_professionals: bool
+    hidden_from_patient: bool
+    hidden_from_representatives: bool
+
+    @classmethod
+    def of(cls, event: ReportComposed) -> Self:
+        """Publication of the document an event announces."""
+        return cls(
+            report_id=event.report_id,
+            version=event.version,
+            site_id=event.site_id,
+            document_id=event.document.document_id,
+            unique_id=event.document.unique_id,
+            sha256=event.document.cda_sha256,
+            size=event.document.cda_size,
+            replaces_unique_id=event.replaces_unique_id,
+            hidden_from_professionals=event.visibility.hidden_from_professionals,
+            hidden_from_patient=event.visibility.hidden_from_patient,
+            hidden_from_representatives=event.visibility.hidden_from_representatives,
+        )
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Self:
+        """Publication as it was scheduled."""
+        return cls.model_validate(dict(payload))
+
+    def to_payload(self) -> dict[str, Any]:
+        """What the delivery stores."""
+        return self.model_dump()
+
+    @property
+    def visibility(self) -> Visibility:
+        """Masks the document is submitted with."""
+        return Visibility(
+            hidden_from_professionals=self.hidden_from_professionals,
+            hidden_from_patient=self.hidden_from_patient,
+            hidden_from_representatives=self.hidden_from_representatives,
+        )
+
+
+def concerns_dmp(event: ReportComposed) -> bool:
+    """Whether this edition is meant for the DMP."""
+    return Audience.DMP in event.audience
