@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from navette_chassis import Service, ServiceSettings, UnitOfWork, uuid7
+from navette_contracts.cloudevents import Envelope, encode
 from navette_contracts.events import Event
 from navette_sandbox.embedded.broker import EmbeddedBroker
 from navette_sandbox.embedded.secantus import MongoServer
 from pymongo import AsyncMongoClient
 
-from navette_chassis import Service, ServiceSettings
 
-
-def event_class(family: str) -> type[Event]:
+def make_event(family: str) -> type[Event]:
     """An event class with a topic of its own."""
 
     class Happened(Event):
@@ -31,12 +34,13 @@ def event_class(family: str) -> type[Event]:
 
 @dataclass
 class World:
-    """Broker, database and topic of one test."""
+    """Broker, database and topic of one test, seen from outside the service as well."""
 
     broker: EmbeddedBroker
     mongo: MongoServer
     database_name: str
     event: Any
+    database: Any
     name: str = field(default_factory=lambda: f"svc{uuid.uuid4().hex[:8]}")
 
     @property
@@ -48,7 +52,7 @@ class World:
             "environment": "development",
             "kafka_bootstrap": self.broker.bootstrap,
             "kafka_idempotent": self.broker.idempotent,
-            "kafka_session_seconds": 2.0,
+            "kafka_session_seconds": 6.0 if self.broker.kind == "kafka" else 1.0,
             "kafka_fetch_wait_ms": 10,
             "mongo_uri": self.mongo.uri,
             "mongo_database": self.database_name,
@@ -62,16 +66,71 @@ class World:
     def service(self, **changes: Any) -> Service:
         return Service(self.settings(**changes), name=self.name)
 
+    def new_event(self, family: str = "other") -> Any:
+        """Another event, with a topic of its own that exists."""
+        event = make_event(f"test{uuid.uuid4().hex[:8]}.{family}")
+        self.broker.create_topics([event.topic(), f"{event.topic()}.dlq"], partitions=3)
+        return event
+
+    async def emit(self, uow: UnitOfWork, key: str, *numbers: int, event: Any = None) -> None:
+        """A use case: emit one event per number."""
+        for number in numbers:
+            happened = (event or self.event)(thing_id=key, number=number)
+            await uow.emit(happened, subject=key, sequence=number)
+
+    def message(self, key: str, number: int, **envelope: Any) -> tuple[list[tuple[str, bytes]], bytes]:
+        """Headers and value of one event, as another service would send it."""
+        values: dict[str, Any] = {
+            "id": uuid7(),
+            "type": self.event.type,
+            "source": "/navette/other",
+            "time": datetime.now(UTC),
+            "subject": key,
+            "sequence": number,
+            "correlation_id": f"c-{key}",
+        }
+        body = self.event(thing_id=key, number=number).model_dump_json().encode()
+        return encode(Envelope(**(values | envelope)), body)
+
+    async def send(self, *messages: tuple[list[tuple[str, bytes]], bytes | None], key: str = "k") -> None:
+        """Put raw messages on the topic, in order, on the partition of the key."""
+        async with AIOKafkaProducer(bootstrap_servers=self.broker.bootstrap, acks="all") as producer:
+            for headers, value in messages:
+                await producer.send_and_wait(self.topic, value=value, key=key.encode(), headers=headers)
+
+    async def read(self, topic: str, count: int) -> list[Any]:
+        """The first ``count`` records of a topic."""
+        found: list[Any] = []
+        async with AIOKafkaConsumer(
+            topic, bootstrap_servers=self.broker.bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=20
+        ) as consumer:
+            async with asyncio.timeout(20):
+                while len(found) < count:
+                    for records in (await consumer.getmany(timeout_ms=200)).values():
+                        found += records
+        return found
+
+    async def committed(self, handler: str) -> int:
+        """Messages of the topic that the group of a handler has committed, over all partitions."""
+        group = f"navette-{self.name}.{handler}"
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.broker.bootstrap, group_id=group, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            await consumer._client.force_metadata_update()
+            partitions = [TopicPartition(self.topic, number) for number in range(3)]
+            offsets = [await consumer.committed(partition) for partition in partitions]
+            return sum(offset or 0 for offset in offsets)
+        finally:
+            await consumer.stop()
+
 
 @pytest.fixture
-def world(kafka_broker: EmbeddedBroker, mongo_server: MongoServer, mongo_database: str) -> World:
-    event = event_class(f"test{uuid.uuid4().hex[:8]}.happened")
+async def world(kafka_broker: EmbeddedBroker, mongo_server: MongoServer, mongo_database: str) -> AsyncIterator[World]:
+    event = make_event(f"test{uuid.uuid4().hex[:8]}.happened")
     kafka_broker.create_topics([event.topic(), f"{event.topic()}.dlq"], partitions=3)
-    return World(kafka_broker, mongo_server, mongo_database, event)
+    async with AsyncMongoClient[dict[str, Any]](mongo_server.uri, tz_aware=True) as client:
+        yield World(kafka_broker, mongo_server, mongo_database, event, client[mongo_database])
 
 
-@pytest.fixture
-async def collections(world: World) -> AsyncIterator[Any]:
-    """The database of the test, seen from outside the service."""
-    async with AsyncMongoClient[dict[str, Any]](world.mongo.uri, tz_aware=True) as client:
-        yield client[world.database_name]
+def numbers_of(received: Iterable[Any]) -> list[int]:
+    return [one.event.number for one in received]

@@ -65,6 +65,7 @@ class _Server(uvicorn.Server):
 
 async def serve(service: Service, mode: Mode) -> int:
     """Run the service and its HTTP server until a signal comes or one of them fails; the exit status."""
+    service.mode = mode
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

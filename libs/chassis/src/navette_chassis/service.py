@@ -83,6 +83,8 @@ class Service:
         self.settings = settings
         self.name = name
         self.clock: Clock = clock or SystemClock()
+        self.mode = Mode.SERVE
+        """What this process does; set before ``asgi`` is built."""
         self.subscriptions: list[Subscription] = []
         self.delivery_handlers: list[DeliveryHandler] = []
         self.routers: list[APIRouter] = []
@@ -131,6 +133,11 @@ class Service:
     def router(self, router: APIRouter) -> None:
         """Serve routes; each must say who may call it (``require``) or that anyone may (``public``)."""
         self.routers.append(router)
+
+    @property
+    def served_routers(self) -> Sequence[APIRouter]:
+        """The routers this process serves: none in a worker."""
+        return [] if self.mode is Mode.WORKER else self.routers
 
     def resource(self, factory: Callable[[], AbstractAsyncContextManager[T]]) -> Resource[T]:
         """Open something at start and close it at stop, in reverse order; call the result to use it."""
@@ -237,6 +244,7 @@ class Service:
             raise RuntimeError(message)
         from navette_chassis.lifecycle import Running
 
+        self.mode = mode
         self._running = Running(self, mode)
         try:
             await self._running.start()
