@@ -1,11 +1,12 @@
 """The services behind the gateway, over HTTP, streamed both ways."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
+from navette_chassis.telemetry.http_client import TracedTransport
 from navette_chassis.tls import ReloadingTransport, TlsFiles
 
 from navette_psc_auth.settings import PscAuthSettings
@@ -31,26 +32,32 @@ class UpstreamAnswer:
 
 
 class Upstreams:
-    """One pool of connections for all services."""
+    """One pool of connections per service."""
 
-    def __init__(self, settings: PscAuthSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, settings: PscAuthSettings, make: Callable[[], httpx.AsyncBaseTransport]) -> None:
         self._settings = settings
-        self._client = httpx.AsyncClient(
-            transport=transport or ReloadingTransport(TlsFiles("internal", ca=settings.internal_ca)),
-            timeout=httpx.Timeout(settings.upstream_timeout_seconds, connect=3.0),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._clients = {
+            service: httpx.AsyncClient(
+                base_url=url.rstrip("/"),
+                transport=TracedTransport(make(), service),
+                timeout=httpx.Timeout(settings.upstream_timeout_seconds, connect=3.0),
+                follow_redirects=False,
+                trust_env=False,
+            )
+            for service, url in settings.upstreams.items()
+        }
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: PscAuthSettings) -> AsyncIterator["Upstreams"]:
-        """The pool, closed at the end."""
-        upstreams = cls(settings)
+        """The pools, closed at the end."""
+        files = TlsFiles("internal", ca=settings.internal_ca)
+        upstreams = cls(settings, lambda: ReloadingTransport(files))
         try:
             yield upstreams
         finally:
-            await upstreams._client.aclose()
+            for client in upstreams._clients.values():
+                await client.aclose()
 
     async def send(
         self,
@@ -61,11 +68,11 @@ class Upstreams:
         body: AsyncIterator[bytes] | None,
     ) -> UpstreamAnswer:
         """Send a request. Raises UpstreamDown or UpstreamSilent before the first byte of an answer."""
-        url = self._settings.upstreams[service].rstrip("/") + target
-        request = self._client.build_request(method, url, headers=headers, content=body)
+        client = self._clients[service]
+        request = client.build_request(method, target, headers=headers, content=body)
         try:
             async with asyncio.timeout(self._settings.upstream_timeout_seconds):
-                response = await self._client.send(request, stream=True)
+                response = await client.send(request, stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             raise UpstreamDown from None
         except (TimeoutError, httpx.HTTPError):

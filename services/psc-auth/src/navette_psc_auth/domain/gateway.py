@@ -14,8 +14,6 @@ _REQUEST_HEADERS: Final = frozenset(
     {
         "accept",
         "accept-language",
-        "content-type",
-        "content-length",
         "idempotency-key",
         "if-match",
         "if-none-match",
@@ -23,6 +21,7 @@ _REQUEST_HEADERS: Final = frozenset(
         "range",
     }
 )
+_BODY_HEADERS: Final = frozenset({"content-type", "content-length"})
 _RESPONSE_HEADERS: Final = frozenset(
     {
         "accept-ranges",
@@ -56,9 +55,10 @@ def upstream_path(raw_path: str) -> str | None:
     return "/" + raw_path
 
 
-def request_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def request_headers(headers: Iterable[tuple[str, str]], *, with_body: bool) -> list[tuple[str, str]]:
     """The headers that go on: a closed list, so that no cookie, credential or forged proxy header does."""
-    return [(name, value) for name, value in headers if name.lower() in _REQUEST_HEADERS]
+    allowed = _REQUEST_HEADERS | _BODY_HEADERS if with_body else _REQUEST_HEADERS
+    return [(name, value) for name, value in headers if name.lower() in allowed]
 
 
 def response_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""The routes of psc-auth: parse, call a use case, answer."""
