@@ -61,6 +61,8 @@ def build_app(service: Service, *, verifier: TokenVerifier | None = None) -> Fas
 
         app.include_router(ops_router(service))
     for router in service.routers:
+        check_routes(router.routes)  # those of the whole service, whatever part of it this process serves
+    for router in service.served_routers:
         app.include_router(router)
     check_routes(app.routes)
     app.add_exception_handler(ProblemError, _on_problem)

@@ -19,6 +19,8 @@ class Step(StrEnum):
     """The transaction is committed; the offset of the message is not."""
     AFTER_PUBLISH = "after_publish"
     """The broker acknowledged an event; its outbox row still exists."""
+    AFTER_ATTEMPT = "after_attempt"
+    """The other side accepted a delivery; nothing of it is written yet."""
     BEFORE_DEAD_LETTER_OFFSET = "before_dead_letter_offset"
     """The dead letter is written; the offset of the poison message is not committed."""
 
