@@ -1,0 +1,1 @@
+"""Rules of identities (RNIV) and the messages of INSi. No I/O, no clock, no random."""

@@ -1,0 +1,1 @@
+"""One verb per file; each receives the unit of work and never commits it."""

@@ -1,0 +1,106 @@
+"""What a finished search changes: accepted when every decisive trait agrees, else put before a person (RIS.INS.13)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from navette_chassis import UnitOfWork
+from navette_chassis.deliveries import Delivery, Outcome, OutcomeKind
+
+from navette_ins.adapters.searches import SearchRepository
+from navette_ins.domain.comparison import compare, traits_taken_over
+from navette_ins.domain.errors import Forbidden
+from navette_ins.domain.identity import FormerIns, Identity, Recovery
+from navette_ins.domain.insi.reply import Individual, Result, read_reply
+from navette_ins.domain.search import Search, SearchState
+from navette_ins.use_cases.desk import Desk
+
+AUTOMATIC = "insi-auto"
+_WITHOUT_PERSON = {"01": SearchState.NOT_FOUND, "02": SearchState.SEVERAL}
+
+
+def settle_insi_search(desk: Desk) -> Callable[[Delivery, Outcome, UnitOfWork], Awaitable[None]]:
+    """The settlement of the channel."""
+
+    async def settle(delivery: Delivery, outcome: Outcome, uow: UnitOfWork) -> None:
+        searches = SearchRepository(uow)
+        search = await searches.get(delivery.payload["search_id"])
+        if search is None:
+            return
+        if outcome.kind is not OutcomeKind.DELIVERED:
+            state = SearchState.OUTDATED if outcome.kind is OutcomeKind.CANCELLED else SearchState.FAILED
+            update = {"state": state, "code": outcome.code, "who_must_act": outcome.who_must_act.value}
+            await searches.save(search.model_copy(update=update))
+        elif outcome.code in _WITHOUT_PERSON:
+            update = {"state": _WITHOUT_PERSON[outcome.code], "code": outcome.code, "who_must_act": "secretary"}
+            await searches.save(search.model_copy(update=update))
+        else:
+            await _found(uow, desk, search)
+
+    return settle
+
+
+async def _found(uow: UnitOfWork, desk: Desk, search: Search) -> None:
+    searches = SearchRepository(uow)
+    identity = await desk.identities(uow).get(search.patient_id)
+    found = await individual_of(uow, desk, search)
+    if identity is None or found is None or identity.revision != search.revision:
+        await searches.save(search.model_copy(update={"state": SearchState.OUTDATED, "who_must_act": "secretary"}))
+        return
+    said = compare(identity.traits, found)
+    if said.unusable is not None:
+        update = {"state": SearchState.UNUSABLE, "code": said.unusable, "who_must_act": "secretary"}
+        await searches.save(search.model_copy(update=update))
+    elif said.agrees:
+        await accept(uow, desk, search, identity, found, by=AUTOMATIC)
+    else:
+        differences = said.differences + (("matricule_key",) if said.matricule_suspect else ())
+        await searches.save(
+            search.model_copy(
+                update={
+                    "state": SearchState.TO_DECIDE,
+                    "code": "00",
+                    "differences": differences,
+                    "who_must_act": "secretary",
+                }
+            )
+        )
+
+
+async def individual_of(uow: UnitOfWork, desk: Desk, search: Search) -> Individual | None:
+    """The person of the last reply of a search, read again from the reply as received."""
+    exchange = await desk.exchanges.last(uow, search.search_id)
+    reply = None if exchange is None else read_reply(exchange.reply.encode())
+    return reply.individual if isinstance(reply, Result) else None
+
+
+async def accept(
+    uow: UnitOfWork, desk: Desk, search: Search, identity: Identity, found: Individual, *, by: str
+) -> SearchState:
+    """Take INSi's answer over, unless another record carries this matricule: then nothing is stored twice."""
+    identities, searches = desk.identities(uow), SearchRepository(uow)
+    if await identities.other_with(found.matricule, found.oid, than=identity.patient_id) is not None:
+        state = SearchState.DUPLICATE
+        await searches.save(search.model_copy(update={"state": state, "code": "00", "who_must_act": "secretary"}))
+        return state
+    recovery = Recovery(
+        matricule=found.matricule, oid=found.oid, search_id=search.search_id, at=uow.now, accepted_by=by
+    )
+    former = tuple(FormerIns(matricule=one.value, oid=one.oid) for one in found.history)
+    try:
+        recovered = identity.recovered(recovery, traits_taken_over(identity.traits, found), former, at=uow.now)
+    except Forbidden:
+        state = SearchState.OUTDATED
+        await searches.save(search.model_copy(update={"state": state, "who_must_act": "secretary"}))
+        return state
+    await identities.save(identity, recovered, action="recovered", by=by)
+    update = {
+        "state": SearchState.ACCEPTED,
+        "code": "00",
+        "differences": compare(identity.traits, found).differences,
+        "who_must_act": "nobody",
+        "decided_by": by,
+        "decided_at": uow.now,
+    }
+    await searches.save(search.model_copy(update=update))
+    return SearchState.ACCEPTED
