@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,6 @@ from navette_report.domain.report import Report, Signatory, Signature, State, Ve
 PARIS = ZoneInfo("Europe/Paris")
 SIGNED_AT = datetime(2026, 11, 20, 13, 32, tzinfo=UTC)
 COMPOSED_AT = datetime(2026, 11, 20, 13, 32, 4, tzinfo=UTC)
-RADIOLOGIST_RPPS = "99700000019"
 
 
 def luhn(body: str) -> str:
@@ -196,6 +196,20 @@ class Samples:
         plan = plan_edition(report, wanted, qualified=patient.qualified)
         assert plan is not None
         return document_model(report, plan, patient, site or self.site(), composed_at=COMPOSED_AT, zone=PARIS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "peers: checked by software nobody here wrote")
+
+
+@pytest.fixture(scope="session")
+def make_matricule() -> Callable[[str], str]:
+    return matricule
+
+
+@pytest.fixture(scope="session")
+def make_rpps() -> Callable[[int], str]:
+    return rpps
 
 
 @pytest.fixture(scope="session")

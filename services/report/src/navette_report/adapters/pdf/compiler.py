@@ -47,7 +47,7 @@ class PdfCompiler:
                 format="pdf",
                 sys_inputs={"data": data},
                 pdf_standards=["a-1b"],
-                pdf_tags=False,
+                pdf_tags=True,
                 timestamp=moment.astimezone(fixed),
             )
         except typst.TypstError:

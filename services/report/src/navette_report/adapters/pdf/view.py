@@ -159,7 +159,7 @@ def _recipients(document: DocumentModel) -> list[str]:
         lines.append("Dossier médical partagé du patient (Mon espace santé)")
     if Audience.PATIENT in document.announced_parties:
         lines.append("Patient – messagerie de Mon espace santé")
-    return lines
+    return lines or ["Aucun envoi prévu"]
 
 
 def _continued(patient: PatientIdentity) -> str:
