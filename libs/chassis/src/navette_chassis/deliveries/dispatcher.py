@@ -73,11 +73,14 @@ class Dispatcher:
         tasks = [asyncio.create_task(loop.run(stopping)) for loop in self._loops]
         tasks.append(asyncio.create_task(self._sample(stopping)))
         try:
-            await asyncio.gather(*tasks)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
         finally:
+            # Cancelled once: a second time would cut the loops' wait for their attempts to be given back.
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait(tasks)
 
     async def _ensure_endpoints(self, stopping: asyncio.Event) -> None:
         waiting = {handler.channel.endpoint for handler in self._host.delivery_handlers}
