@@ -27,7 +27,7 @@ def without_accents(text: str) -> str:
 def subject(header: CdaHeader, *, replaces: bool) -> str:
     """Subject of the mail that carries one CDA; receivers route on its beginning."""
     patient = header.patient
-    words = [header.code.display[:LABEL_LENGTH].strip()]
+    words = [" ".join(header.code.display.split())[:LABEL_LENGTH].strip()]
     if replaces:
         words.append(REPLACEMENT)
     words += [without_accents(patient.birth_name).upper(), without_accents(first_given_name(patient))]

@@ -1,0 +1,1 @@
+"""The outside: operator (SMTP, IMAP), directory, report service, database."""

@@ -1,0 +1,1 @@
+"""One verb per file; each receives what it needs and commits nothing itself."""
