@@ -78,7 +78,9 @@ class Listener:
         context: ssl.SSLContext | None = None,
         refusing: Callable[[], bool] = lambda: False,
         on_handshake_error: Callable[[str], None] = lambda _reason: None,
+        limit: int = 2**20,
     ) -> None:
+        self._limit = limit
         self._on_connection = on_connection
         self._context = context
         self._refusing = refusing
@@ -126,7 +128,7 @@ class Listener:
 
     async def _serve(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=2**20)
+        reader = asyncio.StreamReader(limit=self._limit)
         # The callback makes the protocol a server-side one, which `StreamWriter.start_tls` looks at.
         protocol = asyncio.StreamReaderProtocol(reader, _no_callback)
         handshake = HANDSHAKE_SECONDS if self._context is not None else None
