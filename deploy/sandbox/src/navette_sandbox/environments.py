@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sys
+import uuid
 from collections.abc import Callable
+from importlib.resources import files
 
+from navette_sandbox import group
 from navette_sandbox.layout import SERVICES, Layout
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT", "NAVETTE_CONFORMANCE_DIR")
 PSC_CLIENT_ID = "navette-sandbox"
+_QUICK: dict[str, object] = {
+    "kafka_session_seconds": 3,
+    "lease_ttl_seconds": 3,
+    "delivery_lease_seconds": 10,
+    "delivery_poll_seconds": 0.25,
+    "outbox_poll_seconds": 0.25,
+}
+"""Times that let a killed process be replaced within seconds: a laptop waits less patiently than a night."""
 
 
 def _inherited() -> dict[str, str]:
@@ -28,6 +39,8 @@ def simulator_command(layout: Layout, name: str) -> list[str]:
         command += ["--port", str(ports[f"sim-{name}"])]
     command += ["--control-port", str(ports[f"sim-{name}.control"])]
     command += ["--pki", str(layout.pki.directory), "--state", str(layout.received(name))]
+    if name == "dmp":
+        command += ["--data", str(files("navette_sandbox.simulators") / "data" / "dmp.json")]
     if name == "psc":
         public = layout.url("psc-auth")
         command += ["--client-id", PSC_CLIENT_ID, "--redirect-uri", f"{public}/auth/psc/callback"]
@@ -65,6 +78,7 @@ def service_environment(layout: Layout, name: str, *, idempotent: bool) -> dict[
         "service_key": keys.service(name),
         "keyring": keys.keyring,
         "sites_file": layout.config / "sites.json",
+        **_QUICK,
     }
     own = _OWN.get(name, _nothing)(layout)
     variables = {f"NAVETTE_{key.upper()}": _text(value) for key, value in (common | own).items()}
@@ -97,4 +111,61 @@ def _psc_auth(layout: Layout) -> dict[str, object]:
     }
 
 
-_OWN: dict[str, Callable[[Layout], dict[str, object]]] = {"psc-auth": _psc_auth}
+def _dmp(layout: Layout) -> dict[str, object]:
+    auth_certificate, auth_key = layout.pki.pair("dmp-auth")
+    sign_certificate, sign_key = layout.pki.pair("dmp-sign")
+    return {
+        "dmp_url": f"https://localhost:{layout.ports['sim-dmp']}/si-dmp-server/v2/services",
+        "dmp_ca": layout.pki.igc_ca,
+        "dmp_auth_cert": auth_certificate,
+        "dmp_auth_key": auth_key,
+        "dmp_sign_cert": sign_certificate,
+        "dmp_sign_key": sign_key,
+        "dmp_homologation_file": layout.keys.directory / "dmp-homologation",
+        "dmp_source_id": f"{group.OID_ROOT}.100",
+        "dmp_read_seconds": 5,
+        "dmp_connect_seconds": 2,
+        "dmp_first_retry_seconds": 1,
+        "dmp_probe_seconds": 1,
+    }
+
+
+def _ins(layout: Layout) -> dict[str, object]:
+    certificate, key = layout.pki.pair("insi-client-manu")
+    return {
+        "insi_url": f"https://localhost:{layout.ports['sim-insi']}/lps",
+        "insi_ca": layout.pki.igc_ca,
+        "insi_client_cert": certificate,
+        "insi_client_key": key,
+        "insi_idam_file": layout.keys.directory / "insi-idam",
+        "index_key": layout.keys.directory / "index-key",
+        "lps_instance": str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:navette-sandbox:{layout.directory}")),
+        "insi_connect_seconds": 2,
+        "insi_read_seconds": 5,
+        "insi_retry_first_seconds": 1,
+    }
+
+
+def _mss(layout: Layout) -> dict[str, object]:
+    certificate, key = layout.pki.pair("mss-client")
+    return {
+        "smtp_host": "localhost",
+        "smtp_port": layout.ports["sim-mss.smtp"],
+        "imap_host": "localhost",
+        "imap_port": layout.ports["sim-mss.imap"],
+        "operator_ca": layout.pki.igc_ca,
+        "mss_cert": certificate,
+        "mss_key": key,
+        "operator_timeout_seconds": 5,
+        "annuaire_url": f"https://localhost:{layout.ports['sim-annuaire']}/fhir/v2",
+        "annuaire_key_file": layout.keys.directory / "annuaire-key",
+        "annuaire_ca": layout.pki.igc_ca,
+        "product_reference": "DEV000000",
+        "recipient_domains": ["*.mssante.example"],
+        "patient_domain": group.PATIENT_DOMAIN,
+        "receipt_grace_seconds": 5,
+        "receipt_poll_seconds": 1,
+    }
+
+
+_OWN: dict[str, Callable[[Layout], dict[str, object]]] = {"psc-auth": _psc_auth, "ins": _ins, "dmp": _dmp, "mss": _mss}

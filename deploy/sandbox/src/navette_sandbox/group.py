@@ -14,8 +14,10 @@ STRUCT_IDNAT = "1" + LEGAL_FINESS
 """National identifier of the legal entity: `1` + FINESS (spec/dmp.md §4.3)."""
 SENDER_MAILBOX = "comptes-rendus@imagerie-des-rives.mssante.example"
 """Applicative mailbox of the group; also the subject CN of its MSSanté client certificate."""
+PATIENT_DOMAIN = "patient.mssante.example"
+"""Where the mailboxes of patients are: matricule@domain."""
 
-_OID_ROOT = "1.2.250.1.213.1.4.999990"
+OID_ROOT = "1.2.250.1.213.1.4.999990"
 """Arc of this fiction only: nothing outside the sandbox is identified under it."""
 
 
@@ -28,7 +30,7 @@ def _site(
         "finess": finess,
         "finess_legal": LEGAL_FINESS,
         "legal_name": LEGAL_NAME,
-        "oid_root": f"{_OID_ROOT}.{number}",
+        "oid_root": f"{OID_ROOT}.{number}",
         "address": {"street": street, "postal_code": postal_code, "city": city},
         "phone": f"02990000{number:02d}",
         "sector": "SA08",
@@ -38,7 +40,7 @@ def _site(
         "mss_display_name": f"Centre d’imagerie des Rives – site {letter}",
         "reply_to": f"secretariat-{letter.lower()}@imagerie-des-rives.mssante.example",
         "patient_notice": "Votre médecin reçoit aussi ce compte rendu ; parlez-en avec lui.",
-        "ipp_oid": f"{_OID_ROOT}.{number}.1",
+        "ipp_oid": f"{OID_ROOT}.{number}.1",
         "letterhead_color": color,
         "lines": ["Radiologie – Scanner – IRM – Échographie – Mammographie", "Établissement fictif : démonstration"],
     }

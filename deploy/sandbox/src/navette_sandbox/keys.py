@@ -6,17 +6,28 @@
 ``service-keys.json``  the public halves by service name, for psc-auth
 ``signing-keys.json``  private ES256 keys of the internal tokens, and which one is current
 ``mongo-uri``          connection string of the database
+``dmp-homologation``   homologation number of the software, invented
+``insi-idam``          CNDA authorisation number of the software, invented
+``annuaire-key``       key of the directory's API, invented
+``index-key``          key of the blind index of matricules
 =====================  =======================================================================
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from joserfc.jwk import ECKey, OctKey
+
+_INVENTED = {
+    "dmp-homologation": "NVT-SANDBOX-0001",
+    "insi-idam": "NVT-SANDBOX-0002",
+    "annuaire-key": "sandbox-annuaire-key",
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,11 @@ def create_keys(directory: Path, services: Iterable[str]) -> Keys:
         write_secret(keys.keyring, _ring(dict(sealing.as_dict(private=True))))
     if not keys.signing_keys.exists():
         write_secret(keys.signing_keys, _ring(_signing_key("psc-auth-1")))
+    for name, value in _INVENTED.items():
+        if not (directory / name).exists():
+            write_secret(directory / name, value)
+    if not (directory / "index-key").exists():
+        write_secret(directory / "index-key", secrets.token_hex(32))
     public = {}
     for name in services:
         if not keys.service(name).exists():

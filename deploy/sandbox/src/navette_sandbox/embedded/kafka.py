@@ -184,6 +184,7 @@ def _properties(directory: Path, port: int, controller_port: int) -> str:
             "broker.session.timeout.ms=3000",
             "broker.heartbeat.interval.ms=500",
             "group.initial.rebalance.delay.ms=0",
+            "group.min.session.timeout.ms=1000",
             "log.segment.bytes=16777216",
             "",
         ]

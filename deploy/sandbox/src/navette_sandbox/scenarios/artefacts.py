@@ -1,0 +1,97 @@
+"""Writes what a run produced to a folder a person can open: one folder per report, and the exchanges."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from navette_sandbox.layout import Layout
+from navette_sandbox.scenarios.plays import Played
+from navette_sandbox.verify.deliveries import Delivered, MailboxEntry
+
+
+@dataclass
+class ReportFiles:
+    """Files of one report, relative to the output folder, with the label of their link."""
+
+    folder: str
+    links: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_mailboxes(received: Path) -> list[MailboxEntry]:
+    """Every mail that the operator's double put into a mailbox."""
+    boxes = received / "mailboxes"
+    return [MailboxEntry(path.parent.name, path.read_bytes()) for path in sorted(boxes.glob("*/*.eml"))]
+
+
+def start_output(output: Path) -> None:
+    """Empty the folder of a former run. Raises ValueError for a folder that holds something else."""
+    if output.exists() and any(output.iterdir()) and not (output / "journeys.json").exists():
+        raise ValueError(f"{output} is not empty and holds no former demo: choose another folder")
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    (output / "journeys.json").write_text("[]", "utf-8")
+
+
+def write_exchanges(output: Path, layout: Layout, logs: Mapping[str, Path]) -> None:
+    """Copy what the national services received, their refusals, and the logs of the processes."""
+    names = {"dmp": "dmp", "insi": "insi", "annuaire": "annuaire", "mss": "mss", "psc": "psc"}
+    for simulator, folder in names.items():
+        source = layout.received(simulator)
+        if source.exists():
+            shutil.copytree(source, output / "echanges" / folder, dirs_exist_ok=True)
+    for name, log in logs.items():
+        if log.exists():
+            (output / "journaux").mkdir(exist_ok=True)
+            shutil.copyfile(log, output / "journaux" / f"{name}.log")
+
+
+def write_reports(
+    output: Path, played: Sequence[Played], delivered: Mapping[str, Delivered], mails: Sequence[MailboxEntry]
+) -> list[ReportFiles]:
+    """One folder per report: PDF, CDA, XDM archive and its content, mails."""
+    raw = {entry.data for entry in mails}
+    found = []
+    for number, one in enumerate(played, start=1):
+        files = ReportFiles(f"comptes-rendus/{number:02d}-{one.text.key}")
+        _write_report(output, one, delivered[one.text.key], raw, files)
+        found.append(files)
+    journeys = [one.journey for one in played]
+    (output / "journeys.json").write_text(json.dumps(journeys, ensure_ascii=False, indent=1), "utf-8")
+    return found
+
+
+def _write_report(output: Path, one: Played, found: Delivered, raw: set[bytes], files: ReportFiles) -> None:
+    folder = output / files.folder
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def keep(name: str, label: str, content: bytes) -> None:
+        (folder / name).write_bytes(content)
+        if label:
+            files.links.append((label, f"{files.folder}/{name}"))
+
+    documents = {cda.version_number: cda for _entry, cda in found.documents}
+    documents |= {cda.version_number: cda for _mail, _entry, cda in found.mails}
+    for version, cda in sorted(documents.items()):
+        with_ins = "" if len(documents) == 1 else (" avec INS" if cda.ins else " sans INS")
+        keep(f"compte-rendu-v{version}.pdf", f"PDF{with_ins}", cda.pdf)
+        keep(f"document-v{version}.xml", f"CDA{with_ins}", cda.data)
+    for mail, _entry, _cda in found.mails:
+        to_requester = mail.recipient.lower() == one.requester.mailbox.lower()
+        name, label = ("demandeur", "au demandeur") if to_requester else ("patient", "au patient")
+        keep(f"IHE_XDM-{name}.zip", f"XDM {label}", mail.xdm or b"")
+        _unpack(mail.xdm or b"", folder / f"xdm-{name}")
+        files.links.append((f"XDM {label}, ouvert", f"{files.folder}/xdm-{name}/INDEX.HTM"))
+        source = next((data for data in raw if mail.message_id.encode() in data), b"")
+        keep(f"courriel-{name}.eml", f"Courriel {label}", source)
+
+
+def _unpack(archive: bytes, folder: Path) -> None:
+    """Unpack an archive whose member names were checked (ISO 9660: no path goes up)."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        opened.extractall(folder)

@@ -1,0 +1,184 @@
+"""The platform as its users reach it: Pro Santé Connect, then the gateway, with cookie and CSRF token."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from navette_sandbox.layout import Layout
+from navette_sandbox.scenarios.catalogue import Patient
+
+T = TypeVar("T")
+
+_SETTLED = {"sent", "delivered", "read", "refused", "failed", "cancelled"}
+
+
+class PlatformError(Exception):
+    """The platform answered something else than expected, or not in time."""
+
+
+async def poll(
+    ask: Callable[[], Awaitable[T]], done: Callable[[T], bool], *, seconds: float, what: str, every: float = 0.25
+) -> T:
+    """Ask until the answer is the one waited for.
+
+    Raises:
+        PlatformError: it was not within `seconds`; the text says what was waited for.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            answer = await ask()
+            if done(answer):
+                return answer
+        except (httpx.TransportError, PlatformError):
+            if time.monotonic() >= deadline:
+                raise
+        if time.monotonic() >= deadline:
+            raise PlatformError(f"{what}: not within {seconds:.0f} s")
+        await asyncio.sleep(every)
+
+
+class Person:
+    """One logged-in user of the platform."""
+
+    def __init__(self, layout: Layout, rpps: str) -> None:
+        context = ssl.create_default_context(cafile=str(layout.pki.internal_ca))
+        context.load_verify_locations(layout.pki.igc_ca)
+        self._rpps = rpps
+        self._layout = layout
+        self._base = layout.url("psc-auth")
+        self._http = httpx.AsyncClient(verify=context, timeout=15.0)
+        self._csrf = ""
+
+    async def __aenter__(self) -> Self:
+        await self.log_in()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._http.aclose()
+
+    async def log_in(self) -> None:
+        """Log in with Pro Santé Connect; the double approves as a telephone would.
+
+        Raises:
+            PlatformError: the login did not end in a session of this person.
+        """
+        control = self._layout.control_url("psc")
+        (await self._http.post(f"{control}/approve-next", json={"subject": f"8{self._rpps}"})).raise_for_status()
+        answer = await self._http.get(f"{self._base}/auth/psc/login", follow_redirects=False)
+        for _hop in range(5):
+            if not answer.is_redirect or answer.headers["location"].startswith("/api/"):
+                break
+            answer = await self._http.get(answer.url.join(answer.headers["location"]), follow_redirects=False)
+        session = await self._http.get(f"{self._base}/auth/session")
+        if session.status_code != 200 or session.json()["rpps"] != self._rpps:
+            raise PlatformError(f"login refused: {answer.status_code} at {answer.url.path}")
+        self._csrf = session.json()["csrf_token"]
+
+    async def get(self, service: str, path: str, **query: Any) -> Any:
+        """JSON of a GET through the gateway."""
+        return (await self._send("GET", service, path, params=query)).json()
+
+    async def get_bytes(self, service: str, path: str) -> bytes:
+        """Body of a GET through the gateway."""
+        return (await self._send("GET", service, path)).content
+
+    async def post(self, service: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """JSON answer to a POST through the gateway."""
+        answer = await self._send("POST", service, path, json=body or {})
+        return answer.json() if answer.content else None
+
+    async def _send(self, method: str, service: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"X-CSRF-Token": self._csrf, "Origin": self._base}
+        answer = await self._http.request(method, f"{self._base}/api/{service}{path}", headers=headers, **more)
+        if answer.status_code >= 400:
+            detail = answer.text[:300] if "json" in answer.headers.get("content-type", "") else ""
+            raise PlatformError(f"{method} {service}{path} answered {answer.status_code} {detail}")
+        return answer
+
+
+class Secretary(Person):
+    """Registers patients and follows their identity."""
+
+    async def register(self, patient: Patient, site_id: str) -> str:
+        """Create a patient with the strict traits; returns the id."""
+        created = await self.post(
+            "ins",
+            "/patients",
+            {
+                "site_id": site_id,
+                "traits": {
+                    "birth_name": patient.birth_name,
+                    "first_birth_given_name": patient.first_given_name,
+                    "birth_given_names": patient.given_names,
+                    "birth_date": patient.birth_date,
+                    "sex": patient.sex,
+                    "birth_place_code": patient.birth_place_code,
+                },
+            },
+        )
+        return str(created["patient_id"])
+
+    async def check_identity(self, patient_id: str) -> None:
+        """Record that an identity card was seen."""
+        await self.post("ins", f"/patients/{patient_id}/identity-checks", {"document_kind": "CN"})
+
+    async def search_ins(self, patient_id: str) -> None:
+        """Ask INSi for the INS."""
+        await self.post("ins", f"/patients/{patient_id}/insi-search")
+
+    async def wait_status(self, patient_id: str, status: str, seconds: float = 30.0) -> None:
+        """Wait until the identity has this status."""
+        await poll(
+            lambda: self.get("ins", f"/patients/{patient_id}"),
+            lambda answer: answer["status"] == status,
+            seconds=seconds,
+            what=f"identity {status}",
+        )
+
+    async def qualify(self, patient_id: str) -> None:
+        """Identity card seen and INS recovered: the identity becomes qualified."""
+        await self.check_identity(patient_id)
+        await self.search_ins(patient_id)
+        await self.wait_status(patient_id, "qualifiee")
+
+
+class Radiologist(Person):
+    """Writes, signs and follows reports; also operates the services."""
+
+    async def draft(self, patient_id: str, site_id: str, content: dict[str, Any]) -> str:
+        """Write a draft; returns the id of the report."""
+        answer = await self.post(
+            "report", "/reports", {"patient_id": patient_id, "site_id": site_id, "content": content}
+        )
+        return str(answer["report_id"])
+
+    async def sign(self, report_id: str, choices: dict[str, bool] | None = None) -> None:
+        """Validate."""
+        await self.post("report", f"/reports/{report_id}/sign", dict(choices or {}))
+
+    async def journeys(self) -> dict[str, dict[str, Any]]:
+        """Every report with its lines, by id."""
+        answer = await self.get("report", "/reports", limit=200)
+        return {one["report"]["report_id"]: one for one in answer["reports"]}
+
+    async def notices(self, service: str) -> list[dict[str, Any]]:
+        """Notices of outages that the service gave to its operators."""
+        answer = await self.get(service, "/ops/notices")
+        return list(answer["notices"] if isinstance(answer, dict) else answer)
+
+
+def settled(journey: dict[str, Any]) -> bool:
+    """Whether every line of a journey has come to an end (sent or given up)."""
+    return bool(journey["lines"]) and all(line["state"] in _SETTLED for line in journey["lines"])
+
+
+def arrived(journey: dict[str, Any]) -> bool:
+    """Whether every line of a journey was sent or delivered."""
+    return bool(journey["lines"]) and all(line["state"] in {"sent", "delivered", "read"} for line in journey["lines"])

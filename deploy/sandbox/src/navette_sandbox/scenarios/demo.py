@@ -1,0 +1,124 @@
+"""The demonstration: start everything, play, show, write the artefacts, verify them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.live import Live
+
+from navette_sandbox import group
+from navette_sandbox.embedded.choice import BrokerChoice
+from navette_sandbox.layout import SIMULATORS, make_layout
+from navette_sandbox.scenarios.artefacts import read_mailboxes, start_output, write_exchanges, write_reports
+from navette_sandbox.scenarios.board import board, show
+from navette_sandbox.scenarios.client import PlatformError, Radiologist, Secretary
+from navette_sandbox.scenarios.page import write_page
+from navette_sandbox.scenarios.plays import Played, Stage, play_all
+from navette_sandbox.supervisor import Sandbox
+from navette_sandbox.verify.deliveries import Check, Signed, Verification
+from navette_sandbox.verify.submissions import read_submissions
+
+
+def run_demo(output: Path, root: Path, broker: BrokerChoice, console: Console) -> bool:
+    """Run the whole demonstration; True only if all that must hold holds."""
+    started = time.monotonic()
+    start_output(output)
+    layout = make_layout("demo", root)
+    console.print("Starting the platform: broker, database, five simulated national services, five services …")
+    with Sandbox(layout, broker=broker, fresh=True, say=console.print) as sandbox:
+        console.print(f"Ready after {time.monotonic() - started:.0f} s.")
+        stage, failure = asyncio.run(_play(sandbox, console, started))
+        refusals = asyncio.run(_refusals(stage)) if stage else []
+        logs = {name: child.log for name, child in sandbox.children.items()}
+    if stage is None:
+        console.print(f"The demonstration could not begin: {failure}", style="bold red")
+        return False
+    checks = _conclude(output, stage, refusals, failure)
+    write_exchanges(output, layout, logs)
+    _report(console, checks, output, time.monotonic() - started)
+    return all(check.held for check in checks)
+
+
+async def _play(sandbox: Sandbox, console: Console, started: float) -> tuple[Stage | None, str]:
+    """Play all scenarios; returns the stage and why it ended early, if it did."""
+    narration: list[str] = []
+    say = narration.append
+    async with (
+        Secretary(sandbox.layout, group.SECRETARY["rpps"]) as secretary,
+        Radiologist(sandbox.layout, group.RADIOLOGIST["rpps"]) as radiologist,
+    ):
+        stage = Stage(sandbox, secretary, radiologist, say)
+        failure = ""
+        with Live(console=console, refresh_per_second=4, transient=True) as live:
+            drawing = asyncio.create_task(show(stage, live, narration, started))
+            try:
+                await play_all(stage)
+            except (PlatformError, httpx.HTTPError) as error:
+                failure = str(error) or type(error).__name__
+            finally:
+                drawing.cancel()
+                await asyncio.gather(drawing, return_exceptions=True)
+        try:
+            await stage.refresh()
+        except (PlatformError, httpx.HTTPError) as error:
+            failure = failure or str(error)
+        console.print("\n".join(narration))
+        console.print(board(stage.played, started))
+        return stage, failure
+
+
+async def _refusals(stage: Stage) -> list[str]:
+    """What the simulators refused: in a demonstration, nothing."""
+    found: list[str] = []
+    for simulator in SIMULATORS:
+        refused = await stage.state(simulator, "refusals")
+        found += [f"{simulator}: {one['operation']} {one['rule']}" for one in refused]
+    return found
+
+
+def _signed(one: Played) -> Signed:
+    return Signed(
+        key=one.text.key,
+        title=one.text.title,
+        conclusion=str(one.text.content["conclusion"]),
+        study_uid=one.study_uid,
+        author_rpps=group.RADIOLOGIST["rpps"],
+        birth_name=one.patient.birth_name,
+        matricule=one.patient.matricule,
+        ins_oid=one.patient.oid,
+        requester=one.requester.mailbox,
+        patient=f"{one.patient.matricule}@{group.PATIENT_DOMAIN}",
+        late=one.text.scenario == "b",
+    )
+
+
+def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str) -> list[Check]:
+    """Verify, write the artefacts and the page; returns every check."""
+    layout = stage.sandbox.layout
+    mails = read_mailboxes(layout.received("mss"))
+    documents = read_submissions(layout.received("dmp") / "submissions")
+    verification = Verification([_signed(one) for one in stage.played], documents, mails)
+    checks = [Check("every scenario was played to its end", not failure, failure)]
+    checks += [Check("fourteen reports were signed", len(stage.played) == 14, str(len(stage.played)))]
+    checks += [Check(*observation) for observation in stage.observations]
+    checks += [Check("the national services refused nothing", not refusals, "; ".join(refusals[:5]))]
+    checks += verification.checks
+    files = write_reports(output, stage.played, verification.delivered, mails)
+    missing = [path for one in files for _label, path in one.links if not (output / path).is_file()]
+    checks.append(Check("every file linked from the page exists", not missing, ", ".join(missing)))
+    write_page(output, stage.played, files, checks, stage.sandbox.broker.kind)
+    return checks
+
+
+def _report(console: Console, checks: Sequence[Check], output: Path, seconds: float) -> None:
+    failed = [check for check in checks if not check.held]
+    for check in failed:
+        console.print(f"✗ {check.what}{f' – {check.detail}' if check.detail else ''}", style="bold red", markup=False)
+    style = "bold red" if failed else "bold green"
+    console.print(f"{len(checks) - len(failed)} of {len(checks)} checks hold, {seconds:.0f} s.", style=style)
+    console.print(f"Artefacts: {output / 'index.html'}", markup=False)
