@@ -12,8 +12,10 @@ from navette_chassis import ManualClock
 from navette_dmp.adapters.seal_files import SealFiles
 from navette_dmp.domain.publication import Publication
 from navette_dmp.domain.signer import Signer
+from navette_dmp.domain.status import PublicationStatus
 from navette_dmp.domain.submission import Document, SubmissionRules, check_document
 from navette_dmp.domain.vihf import Software, VihfProfile
+from navette_dmp.use_cases.ports import DocumentMissing, DocumentsUnavailable
 from navette_documents.sites import Site, load_sites
 from navette_sandbox.pki import Pki
 
@@ -142,3 +144,38 @@ def conformance() -> Path:
     if not path.is_dir():
         pytest.skip("NAVETTE_CONFORMANCE_DIR names no directory")
     return path
+
+
+class Documents:
+    """A document store that gives what a test put in it."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, bytes] = {}
+        self.available = True
+
+    async def fetch_cda(self, document_id: str) -> bytes:
+        if not self.available:
+            raise DocumentsUnavailable
+        if document_id not in self.stored:
+            raise DocumentMissing
+        return self.stored[document_id]
+
+
+class States:
+    """What became of earlier publications."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, PublicationStatus] = {}
+
+    async def status_of(self, unique_id: str) -> str | None:
+        return self.known.get(unique_id)
+
+
+@pytest.fixture
+def documents() -> Documents:
+    return Documents()
+
+
+@pytest.fixture
+def states() -> States:
+    return States()

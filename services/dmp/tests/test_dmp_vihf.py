@@ -91,7 +91,7 @@ def test_the_issuer_is_the_subject_of_the_seal_with_its_structure(signed: etree.
 
 
 def test_the_attributes_say_who_from_where_about_whom(signed: etree._Element) -> None:
-    assert signed.findtext("s:Subject/s:NameID", namespaces=S) == "899700000019"
+    assert signed.findtext("s:Subject/s:NameID", namespaces=S) == "899700000013"
     assert attribute(signed, "VIHF_Version") == "3.0"
     assert attribute(signed, "Authentification_mode") == "INDIRECTE"
     assert attribute(signed, "Identifiant_Structure") == "1990000002"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+from navette_chassis.auth.client import ServiceTokenError
 
 from navette_dmp.use_cases.ports import DocumentMissing, DocumentsUnavailable
 
@@ -27,6 +28,6 @@ class ReportDocuments:
                     data += chunk
                     if len(data) > self._max_bytes:
                         break
-        except httpx.HTTPError:
+        except (httpx.HTTPError, ServiceTokenError):
             raise DocumentsUnavailable from None
         return bytes(data)
