@@ -129,11 +129,12 @@ class Listener:
     async def _serve(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=self._limit)
+        writers: list[asyncio.StreamWriter] = []
         # The callback makes the protocol a server-side one, which `StreamWriter.start_tls` looks at.
-        protocol = asyncio.StreamReaderProtocol(reader, _no_callback)
+        protocol = asyncio.StreamReaderProtocol(reader, lambda _, made: writers.append(made))
         handshake = HANDSHAKE_SECONDS if self._context is not None else None
         try:
-            transport, _ = await loop.connect_accepted_socket(
+            await loop.connect_accepted_socket(
                 lambda: protocol, connection, ssl=self._context, ssl_handshake_timeout=handshake
             )
         except ssl.SSLError as error:
@@ -142,7 +143,7 @@ class Listener:
         except OSError as error:
             self._on_handshake_error(type(error).__name__)
             return
-        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        writer = writers.pop()
         try:
             await self._on_connection(reader, writer)
         except (ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
@@ -151,10 +152,6 @@ class Listener:
             writer.close()
             with contextlib.suppress(OSError, ssl.SSLError):
                 await writer.wait_closed()
-
-
-def _no_callback(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    del reader, writer
 
 
 def peer_certificate(writer: asyncio.StreamWriter) -> x509.Certificate | None:
