@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -67,7 +68,8 @@ def make_cda(
 <componentOf><encompassingEncounter><code code="AMB" codeSystem="2.16.840.1.113883.5.4"/><location>
 <healthCareFacility><code code="SA08" displayName="Cabinet de groupe" codeSystem="1.2.250.1.71.4.2.4"/>
 </healthCareFacility></location></encompassingEncounter></componentOf>
-<component><nonXMLBody><text mediaType="application/pdf" representation="B64">JVBERg==</text></nonXMLBody></component>
+<component><nonXMLBody><text mediaType="application/pdf" representation="B64">{base64.b64encode(PDF).decode()}\
+</text></nonXMLBody></component>
 </ClinicalDocument>""".encode()
 
 
