@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Protocol
@@ -89,7 +90,7 @@ class ServiceTokenAuth(httpx.Auth):
 
     def _assertion(self) -> str:
         # Read at each use (once a minute at most): a rotated key file counts at once.
-        key = ECKey.import_key(self._key_file.read_text(encoding="utf-8"))
+        key = ECKey.import_key(json.loads(self._key_file.read_text(encoding="utf-8")))
         now = int(self._now())
         claims = {
             "iss": self._service,
