@@ -17,13 +17,16 @@ from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 import httpx
 import pytest
+import pytest_asyncio
 import uvicorn
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from navette_chassis import Service
 from navette_chassis.testing import running
 from navette_psc_auth.app import create_service
 from navette_psc_auth.settings import PscAuthSettings
+from navette_psc_auth.use_cases.load_accounts import load_accounts, read_accounts
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -96,6 +99,11 @@ class OidcProvider:
     revoked: list[str] = field(default_factory=list)
     refresh_answer: tuple[int, dict[str, Any]] | None = None
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def reset(self) -> None:
+        """Forget everything but the address and the key."""
+        fresh = OidcProvider(self.issuer, self.key)
+        vars(self).update(vars(fresh))
 
     def token(self, claims: dict[str, Any], typ: str = "JWT") -> str:
         header = {"alg": "RS256", "kid": self.key.kid, "typ": typ}
@@ -194,6 +202,8 @@ class OidcProvider:
         return JSONResponse({"keys": [self.key.as_dict(private=False)]})
 
     async def _revoke(self, request: Request) -> Response:
+        if "revoke" in self.broken:
+            return JSONResponse({}, 503)
         self.revoked.append(dict(parse_qsl((await request.body()).decode()))["token"])
         return Response()
 
@@ -275,8 +285,8 @@ async def served(
         await task
 
 
-@pytest.fixture
-async def provider(pki: Any) -> AsyncIterator[OidcProvider]:
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def shared_provider(pki: Any) -> AsyncIterator[OidcProvider]:
     made: list[OidcProvider] = []
 
     def app(port: int) -> Starlette:
@@ -313,6 +323,8 @@ class Upstream:
             return Response(status_code=201, headers={"Location": "/reports/1", "Set-Cookie": "evil=1", "X-Own": "1"})
         if path == "/away":
             return Response(status_code=303, headers={"Location": "https://evil.test/"})
+        if path == "/silent":
+            await asyncio.sleep(3600)
         if path == "/big":
             return StreamingResponse(self._big(), media_type="application/pdf")
         return PlainTextResponse("bonjour", headers={"ETag": '"1"'})
@@ -326,8 +338,8 @@ class Upstream:
             yield b"x" * 65536
 
 
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def shared_upstream() -> AsyncIterator[Upstream]:
     made = Upstream()
     methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
     async with served(lambda _port: Starlette(routes=[Route("/{path:path}", made.handle, methods=methods)])) as port:
@@ -352,9 +364,8 @@ class Files:
         return self.write("signing-keys.json", {"current": current, "keys": keys})
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    made = Files(tmp_path)
+def make_files(directory: Path) -> Files:
+    made = Files(directory)
     seal = OctKey.generate_key(256, {"kid": "s1", "alg": "A256GCM"}).as_dict(private=True)
     made.write("keyring.json", {"current": "s1", "keys": [seal]})
     made.write("client-secret", CLIENT_SECRET + "\n")
@@ -364,18 +375,29 @@ def files(tmp_path: Path) -> Files:
     return made
 
 
-MakeSettings = Callable[..., PscAuthSettings]
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """The files the shared psc-auth reads."""
+    return make_files(tmp_path_factory.mktemp("psc-auth"))
 
 
 @pytest.fixture
-def make_settings(
+def own_files(tmp_path: Path) -> Files:
+    """Files a test may change."""
+    return make_files(tmp_path)
+
+
+MakeSettings = Callable[..., PscAuthSettings]
+
+
+@pytest.fixture(scope="session")
+def base_settings(
     files: Files,
-    provider: OidcProvider,
-    upstream: Upstream,
+    shared_provider: OidcProvider,
+    shared_upstream: Upstream,
     pki: Any,
     kafka_broker: Any,
     mongo_server: Any,
-    mongo_database: str,
 ) -> MakeSettings:
     kafka_broker.create_topics(["access.recorded"])
 
@@ -385,11 +407,10 @@ def make_settings(
             "kafka_bootstrap": kafka_broker.bootstrap,
             "kafka_idempotent": kafka_broker.idempotent,
             "mongo_uri": mongo_server.uri,
-            "mongo_database": mongo_database,
             "psc_auth_url": "https://psc-auth.test",
             "public_url": PUBLIC_URL,
             "keyring": files.directory / "keyring.json",
-            "psc_issuer": provider.issuer,
+            "psc_issuer": shared_provider.issuer,
             "psc_client_id": CLIENT_ID,
             "psc_auth_method": "client_secret_basic",
             "psc_client_secret_file": files.directory / "client-secret",
@@ -397,7 +418,7 @@ def make_settings(
             "signing_keys": files.directory / "signing-keys.json",
             "service_keys": files.directory / "service-keys.json",
             "accounts_file": files.directory / "accounts.json",
-            "upstreams": {"report": upstream.url, "ins": "http://127.0.0.1:9"},
+            "upstreams": {"report": shared_upstream.url, "ins": "http://127.0.0.1:9"},
         }
         return PscAuthSettings(**{**values, **changes})
 
@@ -405,9 +426,37 @@ def make_settings(
 
 
 @pytest.fixture
-async def psc_auth(make_settings: MakeSettings) -> AsyncIterator[Service]:
-    async with running(create_service(make_settings())) as service:
+def make_settings(base_settings: MakeSettings, mongo_database: str) -> MakeSettings:
+    """Settings of a psc-auth of one's own, with its own database."""
+    return lambda **changes: base_settings(**{"mongo_database": mongo_database, **changes})
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def shared_psc_auth(base_settings: MakeSettings) -> AsyncIterator[Service]:
+    async with running(create_service(base_settings(mongo_database="psc_auth_shared"))) as service:
         yield service
+
+
+@pytest.fixture
+def provider(shared_provider: OidcProvider) -> OidcProvider:
+    """The provider, honest again."""
+    shared_provider.reset()
+    return shared_provider
+
+
+@pytest.fixture
+def upstream(shared_upstream: Upstream) -> Upstream:
+    shared_upstream.seen.clear()
+    return shared_upstream
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def psc_auth(shared_psc_auth: Service, files: Files, provider: OidcProvider, upstream: Upstream) -> Service:
+    """The shared psc-auth (starting one takes longer than most tests), as after its start."""
+    for collection in ("logins", "sessions", "used_ids", "accounts"):
+        await shared_psc_auth.database[collection].delete_many({})
+    await shared_psc_auth.transact(load_accounts, read_accounts(files.directory / "accounts.json"))
+    return shared_psc_auth
 
 
 @dataclass
@@ -441,14 +490,14 @@ def browser_of(service: Service, provider: OidcProvider) -> Browser:
     return Browser(httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL), provider)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def browser(psc_auth: Service, provider: OidcProvider) -> AsyncIterator[Browser]:
     made = browser_of(psc_auth, provider)
     async with made.http:
         yield made
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def new_browser(psc_auth: Service, provider: OidcProvider) -> AsyncIterator[Callable[[], Browser]]:
     async with contextlib.AsyncExitStack() as stack:
 
@@ -460,12 +509,71 @@ async def new_browser(psc_auth: Service, provider: OidcProvider) -> AsyncIterato
         yield make
 
 
+Visit = Callable[..., contextlib.AbstractAsyncContextManager[Browser]]
+
+
 @pytest.fixture
-def audit(psc_auth: Service, kafka_broker: Any) -> Callable[[], Any]:
-    """The audit lines psc-auth has promised so far, sent or not."""
+def visit(make_settings: MakeSettings, provider: OidcProvider) -> Visit:
+    """A psc-auth with changed settings behind a real socket, and a browser that is logged in there."""
 
-    async def read() -> list[dict[str, Any]]:
-        rows = await psc_auth.database["outbox"].find({}).to_list()
-        return [json.loads(row["body"]) for row in rows]
+    @contextlib.asynccontextmanager
+    async def opened(**changes: Any) -> AsyncIterator[Browser]:
+        async with running(create_service(make_settings(**changes))) as service:
+            at_home = browser_of(service, provider)
+            async with at_home.http, served(lambda _port: service.asgi) as port:
+                await at_home.log_in()
+                # A jar would keep the cookie from a plain-text socket, which is right and not the point here.
+                cookie = f"__Host-sid={at_home.http.cookies['__Host-sid']}"
+                base = f"http://127.0.0.1:{port}"
+                async with httpx.AsyncClient(base_url=base, headers={"Cookie": cookie}) as http:
+                    yield Browser(http, provider, at_home.csrf)
 
-    return read
+    return opened
+
+
+Expect = Callable[..., Any]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def audit(kafka_broker: Any) -> AsyncIterator[Expect]:
+    """Waits for an audit line with an action, among those published since the test began."""
+    kafka_broker.create_topics(["access.recorded"])
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka_broker.bootstrap)
+    await consumer.start()
+    partition = TopicPartition("access.recorded", 0)
+    consumer.assign([partition])
+    await consumer.seek_to_end(partition)
+    await consumer.position(partition)
+    lines: list[dict[str, Any]] = []
+
+    async def expect(action: str, **fields: str) -> dict[str, Any]:
+        deadline = asyncio.get_running_loop().time() + 10
+        wanted = {"action": action, **fields}.items()
+        while True:
+            for line in lines:
+                if wanted <= line.items():
+                    return line
+            assert asyncio.get_running_loop().time() < deadline, [line["action"] for line in lines]
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                lines.extend(json.loads(record.value) for record in records)
+
+    yield expect
+    await consumer.stop()
+
+
+@pytest.fixture
+def signers() -> dict[str, Callable[[OidcProvider, dict[str, Any]], str]]:
+    return dict(SIGNERS)
+
+
+@pytest.fixture
+def new_login(provider: OidcProvider) -> Callable[[Browser], Any]:
+    """Log in again in a browser of `visit`, whose socket is plain text: the login cookie is carried by hand."""
+
+    async def again(browser: Browser) -> httpx.Response:
+        begun = await browser.http.get("/auth/psc/login", headers={"Cookie": ""})
+        cookie = begun.headers["set-cookie"].split(";")[0]
+        parameters = provider.approve(begun.headers["location"])
+        return await browser.http.get("/auth/psc/callback", params=parameters, headers={"Cookie": cookie})
+
+    return again

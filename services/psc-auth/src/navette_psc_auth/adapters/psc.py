@@ -203,6 +203,8 @@ class PscProvider:
             answer = await app.get_userinfo(tokens)
         except httpx2.HTTPError:
             raise ProviderUnavailable("userinfo_endpoint") from None
+        if answer.status_code >= 500:
+            raise ProviderUnavailable("userinfo_endpoint")
         if answer.status_code != 200:
             raise LoginRefused("userinfo_status")
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()

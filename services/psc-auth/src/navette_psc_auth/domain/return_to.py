@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-_SAFE = re.compile(r"/[A-Za-z0-9_~.-]+(/[A-Za-z0-9_~.-]*)*(\?[A-Za-z0-9_~.=&%+-]*)?")
+_SAFE = re.compile(r"(/[A-Za-z0-9_~.-]+)+/?(\?[A-Za-z0-9_~.=&%+-]*)?")
 _MAX_LENGTH = 1024
 
 
