@@ -101,9 +101,9 @@ def create_pki(directory: Path) -> Pki:
     pki.rogue_ca.write_bytes(_pem(rogue.chain[-1]) + _pem(rogue.certificate))
 
     for name in SERVERS:
-        _write(pki, name, igc, _organisation(f"localhost.{name}", unit=None), now, _SERVER)
+        _write(pki, name, igc, _organisation(f"localhost.{name}", unit=None), now, _server(name))
     for name in (*SERVICES, PROBE):
-        _write(pki, name, internal, _common_name(name), now, _SERVER)
+        _write(pki, name, internal, _common_name(name), now, _server(name))
     for name, cn in CLIENT_CNS.items():
         _write(pki, name, igc, _organisation(cn), now, _CLIENT)
     _write(pki, "dmp-sign", igc, _organisation("NAVETTE-DMP-CACHET"), now, _SEAL)
@@ -121,7 +121,14 @@ class _Usage:
 
 
 _LOCAL = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-_SERVER = _Usage((ExtendedKeyUsageOID.SERVER_AUTH,), non_repudiation=False, names=_LOCAL)
+
+
+def _server(name: str) -> _Usage:
+    """A server known as localhost and, between containers, by the name of its process (dmp, sim-dmp)."""
+    process = name.removeprefix("service-") if name.startswith("service-") else f"sim-{name.removesuffix('-server')}"
+    return _Usage((ExtendedKeyUsageOID.SERVER_AUTH,), non_repudiation=False, names=(*_LOCAL, x509.DNSName(process)))
+
+
 _CLIENT = _Usage((ExtendedKeyUsageOID.CLIENT_AUTH,), non_repudiation=False)
 _SEAL = _Usage((), non_repudiation=True)
 

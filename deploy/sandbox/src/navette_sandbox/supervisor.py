@@ -5,7 +5,6 @@ Order: broker, database and simulators together, then the topics, then the five 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -13,15 +12,13 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Self
 
-from navette_contracts.catalogue import TOPICS
-
-from navette_sandbox import environments, group, probes
+from navette_sandbox import environments, probes
 from navette_sandbox.embedded.broker import EmbeddedBroker
 from navette_sandbox.embedded.choice import BrokerChoice, make_broker
 from navette_sandbox.embedded.secantus import MongoServer
-from navette_sandbox.keys import create_keys, write_secret
+from navette_sandbox.keys import write_secret
 from navette_sandbox.layout import SERVICES, SIMULATORS, Layout
-from navette_sandbox.pki import create_pki
+from navette_sandbox.materials import topic_names, write_materials
 from navette_sandbox.processes import Child, SandboxError
 from navette_sandbox.state import SandboxState, take_lock
 
@@ -78,11 +75,7 @@ class Sandbox:
         if self._fresh:
             for name in ("broker", "database", "received", "logs"):
                 shutil.rmtree(layout.directory / name, ignore_errors=True)
-        create_pki(layout.pki.directory)
-        create_keys(layout.keys.directory, SERVICES)
-        layout.config.mkdir(parents=True, exist_ok=True)
-        for name, content in (("sites.json", group.SITES), ("accounts.json", group.ACCOUNTS)):
-            (layout.config / name).write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
+        write_materials(layout)
         for name in self._simulators:
             layout.received(name).mkdir(parents=True, exist_ok=True)
 
@@ -101,7 +94,7 @@ class Sandbox:
         self._intended = set(self.children)
         self._launch(ground)
         self._write_state()
-        self.broker.create_topics(_topics(), PARTITIONS)
+        self.broker.create_topics(topic_names(), PARTITIONS)
         self._launch(self._services)
         self._write_state()
 
@@ -217,8 +210,3 @@ class Sandbox:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-
-def _topics() -> list[str]:
-    """Every topic of the catalogue and its dead-letter topic."""
-    return [name for topic in TOPICS for name in (topic.name, f"{topic.name}.dlq")]

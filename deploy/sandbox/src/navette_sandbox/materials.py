@@ -1,0 +1,64 @@
+"""Everything a sandbox is given before its first process starts: certificates, secrets, sites, accounts.
+
+Run as `python -m navette_sandbox.materials` it also creates the topics of the catalogue: this is the set-up
+container of `docker-compose.yml`, where the files lie on a volume that the services mount read-only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from pathlib import Path
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from navette_contracts.catalogue import TOPICS
+
+from navette_sandbox import group
+from navette_sandbox.keys import create_keys, write_secret
+from navette_sandbox.layout import SERVICES, Layout
+from navette_sandbox.pki import create_pki
+
+
+def topic_names() -> list[str]:
+    """Every topic of the catalogue and its dead-letter topic."""
+    return [name for topic in TOPICS for name in (topic.name, topic.dlq)]
+
+
+def write_materials(layout: Layout) -> None:
+    """Write what is not there yet; sites and accounts are written anew."""
+    create_pki(layout.pki.directory)
+    create_keys(layout.keys.directory, SERVICES)
+    layout.config.mkdir(parents=True, exist_ok=True)
+    for name, content in (("sites.json", group.SITES), ("accounts.json", group.ACCOUNTS)):
+        (layout.config / name).write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
+
+
+async def create_topics(bootstrap: str, partitions: int) -> None:
+    """Create the topics that do not exist; services never do."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        missing = sorted(set(topic_names()) - set(await admin.list_topics()))
+        if missing:
+            await admin.create_topics([NewTopic(name, partitions, 1) for name in missing])
+    finally:
+        await admin.close()
+
+
+def main() -> None:
+    """Entry point of the set-up container."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--mongo-uri", required=True)
+    parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--partitions", type=int, default=3)
+    options = parser.parse_args()
+    layout = Layout("compose", options.directory)
+    write_materials(layout)
+    write_secret(layout.keys.mongo_uri, options.mongo_uri)
+    asyncio.run(create_topics(options.bootstrap, options.partitions))
+
+
+if __name__ == "__main__":
+    main()
