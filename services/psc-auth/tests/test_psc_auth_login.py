@@ -23,7 +23,7 @@ async def test_a_radiologist_logs_in_and_comes_back_to_the_page_asked_for(browse
     assert answer.headers["location"] == "/api/report/pages/reports/1"
     session = (await browser.http.get("/auth/session")).json()
     assert session["rpps"] == "99700001003"
-    assert session["name"] == "ALIX RADIOLOGUE-FICTIF"
+    assert session["name"] == "Alix RADIOLOGUE-FICTIF"
     assert session["acr"] == "eidas1"
     assert {"site_id": "site-b", "role": "radiologist"} in session["grants"]
     line = await audit("login.success")

@@ -78,7 +78,7 @@ def test_the_registration_says_which_roles_a_person_may_be_offered(userinfo: Any
 
 
 def test_the_name_is_the_one_of_exercise_or_else_the_civil_one() -> None:
-    assert professional_of(person(exercise("10")), production=True).name == "ALIX FICTIF"
+    assert professional_of(person(exercise("10")), production=True).name == "Alix FICTIF"
     civil = {"SubjectNameID": "899700001003", "given_name": "ALIX", "family_name": "CIVIL"}
     assert professional_of(civil, production=True).name == "ALIX CIVIL"
 

@@ -103,8 +103,9 @@ def _name(exercises: Sequence[Mapping[str, Any]], userinfo: Mapping[str, Any]) -
     return _joined(_text(userinfo, "given_name"), _text(userinfo, "family_name"))
 
 
-def _joined(*parts: str) -> str:
-    return " ".join(part for part in parts if part)[:200]
+def _joined(given: str, family: str) -> str:
+    # The directory writes all in capitals. Case is what tells the family name from the given one further on.
+    return " ".join(part for part in (given.title() if given.isupper() else given, family.upper()) if part)[:200]
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
