@@ -24,7 +24,7 @@ from navette_report.domain.report import Report, Signatory, Signature, State, Ve
 
 PARIS = ZoneInfo("Europe/Paris")
 SIGNED_AT = datetime(2026, 11, 20, 13, 32, tzinfo=UTC)
-COMPOSED_AT = datetime(2026, 11, 20, 13, 32, 4, tzinfo=UTC)
+COMPOSED_AT = datetime(2026, 11, 20, 13, 32, 4, 250_000, tzinfo=UTC)
 
 
 def luhn(body: str) -> str:

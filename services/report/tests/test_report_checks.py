@@ -93,5 +93,13 @@ def test_test_identities_may_leave_outside_production_only(samples):
 def test_what_cannot_be_composed_is_a_finding_that_quotes_nothing(samples, workshop):
     made = workshop.make(samples.document(identity=samples.identity(birth_name="ÉXEMPLE")))
     (finding,) = made.findings
-    assert finding.rule == "value_refused"
+    assert (finding.rule, finding.path) == ("format", "datamatrix/S4")
     assert "EXEMPLE" not in str(finding)
+
+
+def test_a_fault_of_ours_holds_the_report_instead_of_stopping_the_others(samples, workshop, monkeypatch):
+    monkeypatch.setattr(
+        "navette_report.adapters.workshop.build_cda", lambda *_: (_ for _ in ()).throw(KeyError("MATRICULE"))
+    )
+    (finding,) = workshop.make(samples.document()).findings
+    assert (finding.rule, finding.path) == ("composition_error", "KeyError")

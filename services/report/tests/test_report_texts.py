@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from navette_contracts.events import Ins
+from navette_documents.errors import InvalidValue
 from navette_report.domain.ins_datamatrix import grouped, payload
 from navette_report.domain.repertoire import PRINTABLE
 from navette_report.domain.typography import blocks, french
@@ -70,12 +71,12 @@ def test_a_full_list_of_given_names_is_cut_and_takes_no_separator(samples):
 
 @pytest.mark.dsr("RIS.INS.37")
 def test_an_unqualified_identity_has_no_datamatrix(samples):
-    with pytest.raises(ValueError, match="datamatrix_of_unqualified_identity"):
+    with pytest.raises(InvalidValue, match="unqualified_identity"):
         payload(samples.identity(qualified=False))
 
 
 def test_a_name_the_datamatrix_cannot_hold_is_refused_without_being_quoted(samples):
-    with pytest.raises(ValueError, match=r"^datamatrix_s4_format$"):
+    with pytest.raises(InvalidValue, match=r"^datamatrix/S4: format$"):
         payload(samples.identity(birth_name="ÉXEMPLE"))
 
 

@@ -68,10 +68,10 @@ class PatientRepository:
 
 def known_patient(row: Mapping[str, Any] | None, keyring: Keyring) -> KnownPatient:
     """The patient of a row. Raises SealError when the keyring cannot open it."""
+    if row is not None and row.get("merged_into"):
+        return KnownPatient(None, IdentityGap.MERGED)
     if row is None or "revision" not in row:
         return KnownPatient(None, IdentityGap.UNKNOWN)
-    if row.get("merged_into"):
-        return KnownPatient(None, IdentityGap.MERGED)
     sealed_ins = row.get("ins")
     identity = PatientIdentity(
         patient_id=row["_id"],

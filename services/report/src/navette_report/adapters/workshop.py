@@ -7,11 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
 
+import structlog
+from navette_documents.errors import InvalidValue
+
 from navette_report.adapters.pdf import CompositionFailed, PdfCompiler
 from navette_report.domain.cda import build_cda
 from navette_report.domain.checks import check_document
 from navette_report.domain.document import DocumentModel
 from navette_report.domain.report import Finding
+
+log = structlog.get_logger("navette.report")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -21,6 +26,10 @@ class Made:
     pdf: bytes
     cda: bytes
     findings: tuple[Finding, ...]
+
+
+def _nothing(finding: Finding) -> Made:
+    return Made(b"", b"", (finding,))
 
 
 class Workshop:
@@ -36,11 +45,13 @@ class Workshop:
         try:
             pdf = self._pdf.compose(document)
             cda = build_cda(document, pdf)
+        except InvalidValue as refused:
+            return _nothing(Finding(rule=refused.rule, path=refused.field))
         except CompositionFailed as failure:
-            return Made(b"", b"", (Finding(rule=f"composition_{failure}", path="pdf"),))
-        except ValueError:
-            # A value the builders refuse: lxml rejects control characters, the datamatrix other alphabets.
-            return Made(b"", b"", (Finding(rule="value_refused", path="document"),))
+            return _nothing(Finding(rule=f"composition_{failure}", path="pdf"))
+        except Exception as error:  # noqa: BLE001 - one report must not stop those behind it: it is held, visibly
+            log.error("document.composition_failed", error=type(error).__name__)  # noqa: TRY400 - a traceback quotes
+            return _nothing(Finding(rule="composition_error", path=type(error).__name__))
         return Made(pdf, cda, check_document(document, cda, pdf, production=self._production))
 
     async def run(self, document: DocumentModel) -> Made:

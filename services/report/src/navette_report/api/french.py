@@ -52,6 +52,21 @@ REASONS: Mapping[str, str] = {
     "hidden_from_representatives": "Non visible par les représentants légaux, sur décision du radiologue",
 }
 
+ANSWERS: Mapping[str, str] = {
+    "DMPClosed": "Le DMP du patient est fermé",
+    "XDSUnknownPatientId": "Le DMP ne connaît pas ce patient",
+    "XDSPatientIdDoesNotMatch": "Le DMP ne reconnaît pas l’identité du patient",
+    "LocalPolicyRestrictionError": "Le DMP refuse le dépôt pour ce site",
+    "DMPAccessDeniedByRightsService": "Le DMP refuse l’accès à ce site",
+    "DMPInvalidCertificate": "Le DMP refuse le certificat du site",
+    "ins-not-qualified": "Identité non qualifiée : l’INS ne peut pas être utilisée",
+    "unknown-site": "Site non configuré",
+    **dict.fromkeys(("510", "512", "513", "550", "551", "553"), "L’adresse n’existe pas ou refuse les messages"),
+    **dict.fromkeys(("523", "552"), "La boîte du destinataire est pleine ou refuse la taille du message"),
+    **dict.fromkeys(("541", "554"), "Le message est refusé : prévoir un autre moyen"),
+}
+"""Answers of the DMP and of mail operators (spec/dmp.md §10, spec/dsr.md §5), by code."""
+
 RULES: Mapping[str, str] = {
     "hidden_from_professionals_and_patient": (
         "Un document ne peut pas être à la fois masqué aux professionnels et invisible pour le patient."
@@ -78,7 +93,11 @@ def reason(line: JourneyLine) -> str:
     code = line.shown.reason
     if code is None:
         return ""
-    return REASONS.get(code, f"Réponse du destinataire : {code}")
+    known = REASONS.get(code)
+    if known is not None:
+        return known
+    answer = ANSWERS.get(code.removeprefix("smtp-"))
+    return f"{answer} ({code})" if answer else f"Réponse du destinataire : {code}"
 
 
 def recipient(line: JourneyLine) -> str:

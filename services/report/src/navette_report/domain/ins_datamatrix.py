@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from navette_documents.errors import InvalidValue
 from navette_documents.identifiers import INS_DEMO, INS_NIA, INS_NIR, INS_TEST
 
 from navette_report.domain.identity import PatientIdentity
@@ -18,9 +19,9 @@ NATURE = {INS_NIR: "NIR", INS_NIA: "NIA", INS_TEST: "TEST", INS_DEMO: "DEMO"}
 
 
 def payload(patient: PatientIdentity) -> str:
-    """Text of the datamatrix. Raises ValueError (a rule, never a value) when the identity may not have one."""
+    """Text of the datamatrix. Raises InvalidValue when the identity may not have one."""
     if not patient.qualified or patient.ins is None:
-        raise ValueError("datamatrix_of_unqualified_identity")
+        raise InvalidValue("datamatrix", "unqualified_identity")
     traits = patient.traits
     year, month, day = traits.birth_date.split("-")
     blocks = (
@@ -35,7 +36,7 @@ def payload(patient: PatientIdentity) -> str:
     parts = [_HEADER]
     for position, (block, value) in enumerate(blocks):
         if not value.isascii() or (block in _FIXED and len(value) != _FIXED[block]):
-            raise ValueError(f"datamatrix_{block.lower()}_format")
+            raise InvalidValue(f"datamatrix/{block}", "format")
         limit = _VARIABLE.get(block)
         if limit is not None:
             parts.append(block + value[:limit])

@@ -96,7 +96,7 @@ class Edition(Strict):
     identity_revision: int
     audience: tuple[Audience, ...]
     replaces_unique_id: str | None = None
-    """The earlier edition it replaces in the chain of versions of the document."""
+    """The earlier edition that this one replaces where it goes (RPLC)."""
     composed_at: AwareDatetime
 
 
@@ -190,6 +190,8 @@ class EditionPlan(Strict):
     """versionNumber of the document: counts the editions of the whole report."""
     audience: tuple[Audience, ...]
     replaces_unique_id: str | None
+    """What its receivers must replace. None when they had nothing before: the DMP refuses to replace a document
+    it does not hold, and the patient never saw one."""
 
 
 def plan_edition(report: Report, wanted: tuple[Audience, ...], *, qualified: bool) -> EditionPlan | None:
@@ -204,9 +206,8 @@ def plan_edition(report: Report, wanted: tuple[Audience, ...], *, qualified: boo
         not qualified or not remaining or any(edition.ins_qualified for edition in current.editions)
     ):
         return None
-    chain = report.editions
     return EditionPlan(
-        number=len(chain) + 1,
+        number=len(report.editions) + 1,
         audience=remaining,
-        replaces_unique_id=chain[-1].reference.unique_id if chain else None,
+        replaces_unique_id=replaced_for(report, remaining),
     )

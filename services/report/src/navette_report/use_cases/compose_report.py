@@ -28,7 +28,6 @@ from navette_report.domain.report import (
     Signature,
     State,
     plan_edition,
-    replaced_for,
 )
 from navette_report.use_cases.sign_report import recipients_of
 
@@ -93,7 +92,6 @@ class _Work:
 
 async def _finish(uow: UnitOfWork, report: Report, work: _Work) -> None:
     reference = await _store(uow, report, work)
-    replaced = replaced_for(report, work.plan.audience)
     edition = Edition(
         reference=reference,
         ins_qualified=work.identity.qualified,
@@ -118,7 +116,7 @@ async def _finish(uow: UnitOfWork, report: Report, work: _Work) -> None:
         recipients=recipients_of(version.content),
         visibility=choices.visibility,
         author_rpps=work.signature.signatory.rpps,
-        replaces_unique_id=replaced,
+        replaces_unique_id=work.plan.replaces_unique_id,
         composed_at=uow.now,
     )
     await uow.emit(event, subject=report.report_id, sequence=composed.sequence)

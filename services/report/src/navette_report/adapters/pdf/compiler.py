@@ -35,10 +35,11 @@ class PdfCompiler:
     def compose(self, document: DocumentModel) -> bytes:
         """PDF/A-1b of one edition; the same document gives the same bytes.
 
-        Raises CompositionFailed, ValueError (a rule) for an identity that may not have a datamatrix.
+        Raises CompositionFailed, InvalidValue for an identity that may not have a datamatrix.
         """
         data = json.dumps(pdf_view(document, self._notice), ensure_ascii=False)
-        moment = document.composed_at.astimezone(document.zone)
+        # typst takes whole seconds.
+        moment = document.composed_at.astimezone(document.zone).replace(microsecond=0)
         fixed = timezone(moment.utcoffset() or timedelta())
         try:
             # The source is given at each call: the compiler forgets it after the first.
