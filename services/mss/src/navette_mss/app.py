@@ -67,7 +67,10 @@ def _channel(settings: MssSettings) -> Channel:
         endpoint="mss-operator",
         max_in_flight=settings.operator_connections,
         rate_per_second=settings.mss_rate_per_second,
-        retry=RetryPolicy(first=timedelta(seconds=settings.mss_first_retry_seconds)),
+        retry=RetryPolicy(
+            first=timedelta(seconds=settings.mss_first_retry_seconds),
+            query_first=timedelta(seconds=settings.mss_query_seconds),
+        ),
         breaker=BreakerPolicy(probe_after_seconds=settings.mss_probe_seconds),
     )
 

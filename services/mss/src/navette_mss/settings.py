@@ -55,6 +55,8 @@ class MssSettings(ServiceSettings):
 
     mss_rate_per_second: float | None = Field(default=None, gt=0)
     mss_first_retry_seconds: float = Field(default=30.0, gt=0)
+    #: First delay before our mailbox is asked about a transmission without answer.
+    mss_query_seconds: float = Field(default=5.0, gt=0)
     #: First delay between two probes of an operator that is down.
     mss_probe_seconds: float = Field(default=5.0, gt=0)
 
