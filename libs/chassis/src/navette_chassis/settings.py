@@ -47,7 +47,11 @@ class ServiceSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="NAVETTE_", extra="forbid", hide_input_in_errors=True, validate_default=True
+        env_prefix="NAVETTE_",
+        env_ignore_empty=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        validate_default=True,
     )
 
     #: Short name ("dmp", "psc-auth"): audience of internal tokens, part of group ids and database name.
