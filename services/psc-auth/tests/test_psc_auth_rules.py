@@ -80,7 +80,7 @@ def test_the_registration_says_which_roles_a_person_may_be_offered(userinfo: Any
 def test_the_name_is_the_one_of_exercise_or_else_the_civil_one() -> None:
     assert professional_of(person(exercise("10")), production=True).name == "Alix FICTIF"
     civil = {"SubjectNameID": "899700001003", "given_name": "ALIX", "family_name": "CIVIL"}
-    assert professional_of(civil, production=True).name == "ALIX CIVIL"
+    assert professional_of(civil, production=True).name == "Alix CIVIL"
 
 
 def test_sixty_activities_and_unknown_claims_are_no_problem() -> None:
@@ -220,6 +220,7 @@ def settings_values(tmp_path: Path) -> dict[str, Any]:
         "psc_client_cert": file,
         "psc_client_key": file,
         "signing_keys": file,
+        "keyring": file,
         "upstreams": {"report": "https://report:8080"},
     }
 
@@ -246,6 +247,7 @@ def test_complete_settings_are_accepted_for_production(settings_values: dict[str
         ({"session_idle_seconds": 3600}, "session_idle_seconds"),
         ({"psc_discovery_path": "x"}, "psc_discovery_path"),
         ({"psc_allowed_acr": []}, "psc_allowed_acr"),
+        ({"keyring": None}, "keyring is required"),
     ],
 )
 def test_settings_that_are_unsafe_or_incomplete_are_refused(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from navette_sandbox import group
 from navette_sandbox.layout import Layout
 from navette_sandbox.scenarios.plays import Played
 from navette_sandbox.verify.deliveries import Delivered, MailboxEntry
@@ -24,9 +25,13 @@ class ReportFiles:
 
 
 def read_mailboxes(received: Path) -> list[MailboxEntry]:
-    """Every mail that the operator's double put into a mailbox."""
+    """Every mail that the operator's double put into the mailbox of a recipient.
+
+    What comes back to the sender (delivery notices) is not a delivery.
+    """
     boxes = received / "mailboxes"
-    return [MailboxEntry(path.parent.name, path.read_bytes()) for path in sorted(boxes.glob("*/*.eml"))]
+    found = [MailboxEntry(path.parent.name, path.read_bytes()) for path in sorted(boxes.glob("*/*.eml"))]
+    return [entry for entry in found if entry.mailbox.lower() != group.SENDER_MAILBOX]
 
 
 def start_output(output: Path) -> None:

@@ -38,8 +38,9 @@ def board(played: Sequence[Played], started: float) -> Table:
     """One row per report: scenario, title, and the state of its three lines."""
     table = Table(title=f"Parcours des comptes rendus – {time.monotonic() - started:.0f} s", title_justify="left")
     table.add_column("", width=1)
-    for column in ("Compte rendu", "DMP", "Demandeur", "Patient"):
-        table.add_column(column, no_wrap=column == "Compte rendu", overflow="ellipsis")
+    table.add_column("Compte rendu", no_wrap=True, overflow="ellipsis", max_width=36)
+    for column in ("DMP", "Demandeur", "Patient"):
+        table.add_column(column, min_width=9)
     for one in played:
         journey = one.journey or {"lines": []}
         cells = [line(journey, "dmp"), line(journey, "mss", "requester"), line(journey, "mss", "patient")]

@@ -113,14 +113,12 @@ class Secretary(Person):
             "/patients",
             {
                 "site_id": site_id,
-                "traits": {
-                    "birth_name": patient.birth_name,
-                    "first_birth_given_name": patient.first_given_name,
-                    "birth_given_names": patient.given_names,
-                    "birth_date": patient.birth_date,
-                    "sex": patient.sex,
-                    "birth_place_code": patient.birth_place_code,
-                },
+                "birth_name": patient.birth_name,
+                "first_birth_given_name": patient.first_given_name,
+                "birth_given_names": patient.given_names,
+                "birth_date": patient.birth_date,
+                "sex": patient.sex,
+                "birth_place_code": patient.birth_place_code,
             },
         )
         return str(created["patient_id"])

@@ -18,7 +18,7 @@ from navette_sandbox.scenarios.artefacts import read_mailboxes, start_output, wr
 from navette_sandbox.scenarios.board import board, show
 from navette_sandbox.scenarios.client import PlatformError, Radiologist, Secretary
 from navette_sandbox.scenarios.page import write_page
-from navette_sandbox.scenarios.plays import Played, Stage, play_all
+from navette_sandbox.scenarios.plays import Played, ScenarioError, Stage, play_all
 from navette_sandbox.supervisor import Sandbox
 from navette_sandbox.verify.deliveries import Check, Signed, Verification
 from navette_sandbox.verify.submissions import read_submissions
@@ -58,7 +58,7 @@ async def _play(sandbox: Sandbox, console: Console, started: float) -> tuple[Sta
             drawing = asyncio.create_task(show(stage, live, narration, started))
             try:
                 await play_all(stage)
-            except (PlatformError, httpx.HTTPError) as error:
+            except (ScenarioError, PlatformError, httpx.HTTPError) as error:
                 failure = str(error) or type(error).__name__
             finally:
                 drawing.cancel()

@@ -22,6 +22,10 @@ Say = Callable[[str], None]
 Journey = dict[str, Any]
 
 
+class ScenarioError(Exception):
+    """What a scenario waits for cannot come any more."""
+
+
 @dataclass
 class Played:
     """One report of a run and what became of it."""
@@ -103,9 +107,18 @@ class Stage:
 
         async def ask() -> list[Journey]:
             await self.refresh()
+            for one in chosen:
+                _refuse_failures(one, what)
             return [one.journey for one in chosen]
 
         await poll(ask, lambda found: all(one and done(one) for one in found), seconds=seconds, what=what)
+
+
+def _refuse_failures(one: Played, what: str) -> None:
+    for found in one.journey.get("lines", []):
+        if found["state"] in {"refused", "failed"}:
+            which = f"{one.text.key}, {found['channel']} {found['role']} {found['state']}"
+            raise ScenarioError(f"{what}: {which}: {found['reason']}")
 
 
 def of_scenario(letter: str) -> list[ReportText]:
