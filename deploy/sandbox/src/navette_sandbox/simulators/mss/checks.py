@@ -40,8 +40,8 @@ def plain(value: str) -> str:
 
 def patient_matricule(address: str) -> str | None:
     """The matricule of a patient address with a valid key, else ``None``."""
-    match = re.fullmatch(r"(\d{15})@.+", address)
-    return match[1] if match and valid_matricule(match[1]) else None
+    matricule = address.partition("@")[0].upper()  # Corsica: 2A or 2B
+    return matricule if valid_matricule(matricule) else None
 
 
 def check_mail(raw: bytes, envelope: Envelope, settings: MssSettings) -> None:
