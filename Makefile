@@ -42,7 +42,7 @@ lint: setup ## ruff, mypy strict, import-linter, size limits, generated files up
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@for src in $(PACKAGES); do $(RUN) mypy --no-error-summary $$src; done
-	@$(RUN) lint-imports --no-timing
+	@$(RUN) lint-imports
 	@$(RUN) python tools/check_sizes.py
 	@$(RUN) python -m navette_contracts.generate --check
 	@$(RUN) python tools/requirements_matrix.py --check
