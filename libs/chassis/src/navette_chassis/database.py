@@ -85,20 +85,22 @@ async def in_transaction(
     client: AsyncMongoClient[Document],
     work: Callable[[AsyncClientSession], Awaitable[T]],
     *,
+    before: Callable[[AsyncClientSession], Awaitable[None]] | None = None,
     retry_seconds: float = RETRY_SECONDS,
 ) -> T:
     """Run ``work`` in a transaction and commit; again, with a growing delay, when the database says it may.
 
     ``work`` may run several times and must only touch the database through the session. What it raises aborts
     the transaction and is raised, unless the database labelled it transient and time is left. A commit whose
-    outcome is unknown is sent again: committing twice is committing once.
+    outcome is unknown is sent again: committing twice is committing once. ``before`` sees the session of each
+    attempt before its transaction begins.
     """
     deadline = asyncio.get_running_loop().time() + retry_seconds
     attempt = 0
     while True:
         attempt += 1
         try:
-            return await _attempt(client, work, deadline)
+            return await _attempt(client, work, before, deadline)
         except PyMongoError as error:
             delay = _CONFLICT.delay(attempt)
             if not is_transient(error) or asyncio.get_running_loop().time() + delay > deadline:
@@ -108,9 +110,14 @@ async def in_transaction(
 
 
 async def _attempt(
-    client: AsyncMongoClient[Document], work: Callable[[AsyncClientSession], Awaitable[T]], deadline: float
+    client: AsyncMongoClient[Document],
+    work: Callable[[AsyncClientSession], Awaitable[T]],
+    before: Callable[[AsyncClientSession], Awaitable[None]] | None,
+    deadline: float,
 ) -> T:
     async with client.start_session() as session:
+        if before is not None:
+            await before(session)
         await session.start_transaction(
             read_concern=ReadConcern("snapshot"),
             write_concern=WriteConcern("majority"),

@@ -7,6 +7,7 @@ the relay sends what they promised → producer, resources and database are clos
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING
 import structlog
 from pymongo.errors import PyMongoError
 
-from navette_chassis import inbox
+from navette_chassis import inbox, orphans
 from navette_chassis.backoff import Backoff, wait_or_stop
 from navette_chassis.broker import ConsumerGroups
 from navette_chassis.consumers import Consumer
 from navette_chassis.database import connect, ensure_indexes
 from navette_chassis.lease import Lease
+from navette_chassis.orphans import SessionLedger
 from navette_chassis.producer import PUBLISH_SECONDS, Producer
 from navette_chassis.relay import Relay
 from navette_chassis.transactions import Transactions
@@ -66,12 +68,14 @@ class Running:
         self.dispatcher: Dispatcher | None = None
         if service.delivery_handlers:
             self._prepare_deliveries()
+        self.sessions = SessionLedger(self.database, service.clock)
         self.transactions = Transactions(
             client=self.client,
             database=self.database,
             clock=service.clock,
             source=f"/navette/{service.name}",
             deliveries=self.delivery_store or NoDeliveries(),
+            sessions=self.sessions,
             on_promises=self.relay.nudge,
             on_scheduled=self.dispatcher.nudge if self.dispatcher is not None else _nobody_waits,
         )
@@ -94,7 +98,7 @@ class Running:
 
     async def start(self) -> None:
         """Start everything; returns when the database has answered and the rest is under way."""
-        await self._ensure_indexes()
+        await self._until_database(self._prepare_database)
         for resource in self._service.resources:
             resource.opened[:] = [await self._resources.enter_async_context(resource.factory())]
         self._spawn("lease", lambda: self.lease.keep(self._lease_stop, self._lease_lost))
@@ -123,6 +127,8 @@ class Running:
         for resource in self._service.resources:
             resource.opened.clear()
         await self._resources.aclose()
+        with contextlib.suppress(PyMongoError):
+            await self.sessions.forget()
         await self.client.close()
         log.info("service_stopped", service=self._service.name, mode=self._mode.value)
 
@@ -160,15 +166,20 @@ class Running:
         self.relay.lease_lost()
         self.producer.abort()
 
-    async def _ensure_indexes(self) -> None:
-        indexes = [*inbox.INDEXES, *self._service.indexes]
+    async def _prepare_database(self) -> None:
+        indexes = [*inbox.INDEXES, *orphans.INDEXES, *self._service.indexes]
         if self.delivery_store is not None:
             indexes += self.delivery_store.INDEXES
+        await self.sessions.reap()
+        await ensure_indexes(self.database, indexes)
+
+    async def _until_database(self, prepare: Callable[[], Awaitable[None]]) -> None:
+        """Prepare as often as it takes for the database to be there."""
         attempt = 0
         while True:
             attempt += 1
             try:
-                await ensure_indexes(self.database, indexes)
+                await prepare()
             except PyMongoError as error:
                 log.warning("database_not_ready", attempt=attempt, error=type(error).__name__)
                 if await wait_or_stop(self.intake_stop, _UNTIL_DATABASE.delay(attempt)):

@@ -13,6 +13,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from navette_chassis.clock import Clock
 from navette_chassis.database import RETRY_SECONDS, in_transaction
 from navette_chassis.origin import Origin
+from navette_chassis.orphans import SessionLedger
 from navette_chassis.unit_of_work import Deliveries, UnitOfWork
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ class Transactions:
     clock: Clock
     source: str
     deliveries: Deliveries
+    sessions: SessionLedger
     on_promises: Callable[[], None]
     """Called after a commit that left outbox rows: wakes the relay of this process."""
     on_scheduled: Callable[[], None]
@@ -59,7 +61,7 @@ class Transactions:
             await uow.write_promises()
             return result
 
-        result = await in_transaction(self.client, work, retry_seconds=retry_seconds)
+        result = await in_transaction(self.client, work, before=self.sessions.note, retry_seconds=retry_seconds)
         if last[0].promised:
             self.on_promises()
         if last[0].scheduled:
