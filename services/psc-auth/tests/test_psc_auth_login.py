@@ -31,6 +31,7 @@ async def test_a_radiologist_logs_in_and_comes_back_to_the_page_asked_for(browse
     assert line["outcome"] == "granted"
 
 
+@pytest.mark.dsr("RIS.PSC.01")
 async def test_the_authorization_request_is_the_one_pro_sante_connect_asks_for(browser: Any, provider: Any) -> None:
     url = urlsplit(await browser.begin())
     asked = dict(parse_qsl(url.query))
@@ -327,6 +328,7 @@ async def test_a_national_identifier_that_is_not_8_and_a_valid_rpps_is_refused(
 # --- from identity to rights ----------------------------------------------------------------------
 
 
+@pytest.mark.dsr("RIS.PSC.01")
 async def test_a_professional_without_account_is_refused_and_named_in_the_audit(
     browser: Any, psc_auth: Any, provider: Any, audit: Any
 ) -> None:

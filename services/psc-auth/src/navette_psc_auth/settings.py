@@ -61,6 +61,8 @@ class PscAuthSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _provider_is_complete(self) -> Self:
+        if self.keyring is None:
+            raise ValueError("keyring is required: tokens of Pro Santé Connect are stored sealed")
         if self.psc_auth_method == "client_secret_basic" and self.psc_client_secret_file is None:
             raise ValueError("psc_client_secret_file is required by client_secret_basic")
         if self.psc_auth_method == "tls_client_auth" and self.psc_client_cert is None:

@@ -12,7 +12,6 @@ from navette_chassis.http import ApiModel
 from navette_chassis.problem import FieldProblem, ProblemError
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from navette_psc_auth.adapters.psc import Provider
 from navette_psc_auth.api import cookies, pages
 from navette_psc_auth.api.guards import Guards
 from navette_psc_auth.domain.errors import (
@@ -21,6 +20,7 @@ from navette_psc_auth.domain.errors import (
     LogoutTokenRefused,
     ProviderUnavailable,
 )
+from navette_psc_auth.domain.provider import Provider
 from navette_psc_auth.domain.return_to import safe_return_to
 from navette_psc_auth.domain.session import csrf_token
 from navette_psc_auth.settings import PscAuthSettings

@@ -4,10 +4,10 @@ from fastapi import Request
 from navette_chassis import Service
 from navette_chassis.problem import ProblemError
 
-from navette_psc_auth.adapters.psc import Provider
 from navette_psc_auth.api import cookies
 from navette_psc_auth.domain.errors import CsrfRefused, NotLoggedIn
 from navette_psc_auth.domain.gateway import check_csrf
+from navette_psc_auth.domain.provider import Provider
 from navette_psc_auth.settings import PscAuthSettings
 from navette_psc_auth.use_cases.current_session import Current, CurrentSession
 from navette_psc_auth.use_cases.record_refusal import record_refusal

@@ -7,8 +7,8 @@ from navette_chassis import UnitOfWork
 from navette_contracts.sealed import Keyring, Sealed
 from pydantic import BaseModel, ConfigDict
 
-from navette_psc_auth.adapters.psc import Authorization
 from navette_psc_auth.adapters.store import LOGINS
+from navette_psc_auth.domain.provider import Authorization
 from navette_psc_auth.domain.session import digest
 
 LOGIN_LIFE: Final = timedelta(minutes=10)

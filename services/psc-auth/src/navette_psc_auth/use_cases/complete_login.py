@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from navette_chassis import Service
 
-from navette_psc_auth.adapters.psc import Provider
 from navette_psc_auth.domain.callback import Callback, check_answer, read_callback
 from navette_psc_auth.domain.errors import LoginCancelled, LoginRefused
 from navette_psc_auth.domain.professional import eligible_roles, professional_of
+from navette_psc_auth.domain.provider import Provider
 from navette_psc_auth.domain.session import digest
 from navette_psc_auth.settings import PscAuthSettings
 from navette_psc_auth.use_cases.open_session import Login, open_session

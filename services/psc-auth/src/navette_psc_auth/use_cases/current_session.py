@@ -8,9 +8,9 @@ import structlog
 from navette_chassis import Service, UnitOfWork
 from navette_contracts.sealed import Sealed
 
-from navette_psc_auth.adapters.psc import Provider
 from navette_psc_auth.adapters.store import ACCOUNTS, SESSIONS
 from navette_psc_auth.domain.errors import LoginRefused, NotLoggedIn, ProviderUnavailable
+from navette_psc_auth.domain.provider import Provider
 from navette_psc_auth.domain.rights import Grant, active_grants
 from navette_psc_auth.domain.session import Session, digest
 from navette_psc_auth.settings import PscAuthSettings

@@ -4,8 +4,8 @@ import structlog
 from navette_chassis import Service
 from navette_contracts.sealed import Sealed
 
-from navette_psc_auth.adapters.psc import Provider
 from navette_psc_auth.domain.errors import ProviderUnavailable
+from navette_psc_auth.domain.provider import Provider
 from navette_psc_auth.domain.session import Session
 from navette_psc_auth.use_cases.end_session import end_session
 from navette_psc_auth.use_cases.open_session import PscTokens

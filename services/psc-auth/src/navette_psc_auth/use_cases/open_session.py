@@ -8,10 +8,10 @@ from navette_chassis import UnitOfWork
 from navette_contracts.sealed import Keyring, Sealed
 from pydantic import BaseModel, ConfigDict
 
-from navette_psc_auth.adapters.psc import Identity
 from navette_psc_auth.adapters.store import ACCOUNTS, SESSIONS
 from navette_psc_auth.domain.errors import LoginRefused
 from navette_psc_auth.domain.professional import Professional
+from navette_psc_auth.domain.provider import Identity
 from navette_psc_auth.domain.rights import Account, Grant, active_grants
 from navette_psc_auth.domain.session import Session, SessionLimits, digest
 

@@ -9,10 +9,10 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 from navette_chassis import Clock
 
-from navette_psc_auth.adapters.psc import Provider
 from navette_psc_auth.domain.errors import LoginRefused, LogoutTokenRefused
 from navette_psc_auth.domain.id_token import ALGORITHM, check_form
 from navette_psc_auth.domain.logout_token import LogoutOrder, read_logout_claims
+from navette_psc_auth.domain.provider import Provider
 from navette_psc_auth.settings import PscAuthSettings
 
 _REGISTRY = JWSRegistry(algorithms=[ALGORITHM], strict_check_header=False)
