@@ -17,7 +17,7 @@ from navette_documents.sites import load_sites
 from navette_dmp.adapters.dmp_soap import SoapDmp
 from navette_dmp.adapters.publications import MongoPublications
 from navette_dmp.adapters.report_documents import ReportDocuments
-from navette_dmp.adapters.seal_files import SealFiles, check_same_structure
+from navette_dmp.adapters.seal_files import SealFiles
 from navette_dmp.api.publications import publications_router
 from navette_dmp.domain.submission import SubmissionRules
 from navette_dmp.domain.vihf import Software, VihfProfile
@@ -28,7 +28,7 @@ from navette_dmp.use_cases.settle_publication import settle_publication
 
 
 def create_service(settings: DmpSettings) -> Service:
-    """The service, ready to start. Raises InvalidValue or OSError when certificates or sites are unusable."""
+    """The service, ready to start; the settings have checked its certificates and sites."""
     service = Service(settings, name="dmp")
     publications = MongoPublications(lambda: service.database)
     publisher = service.resource(lambda: _publisher(service, settings, publications))
@@ -44,12 +44,13 @@ def create_service(settings: DmpSettings) -> Service:
 
 
 def _channel(settings: DmpSettings) -> Channel:
+    first = timedelta(seconds=settings.dmp_first_retry_seconds)
     return Channel(
         CHANNEL,
         endpoint="dmp",
         max_in_flight=settings.dmp_max_in_flight,
         rate_per_second=settings.dmp_rate_per_second,
-        retry=RetryPolicy(first=timedelta(seconds=settings.dmp_first_retry_seconds)),
+        retry=RetryPolicy(first=first, query_first=min(first, RetryPolicy().query_first)),
         breaker=BreakerPolicy(probe_after_seconds=settings.dmp_probe_seconds),
     )
 
@@ -59,9 +60,6 @@ async def _publisher(
     service: Service, settings: DmpSettings, publications: MongoPublications
 ) -> AsyncIterator[PublishDocument]:
     """What an attempt needs, with the connections to the DMP and to report open."""
-    sites = load_sites(settings.sites_file.read_bytes()) if settings.sites_file else {}
-    seals = SealFiles(settings.dmp_sign_cert, settings.dmp_sign_key, service.clock)
-    check_same_structure(settings.dmp_auth_cert, seals.current())
     tls = TlsFiles("dmp-auth", settings.dmp_ca, settings.dmp_auth_cert, settings.dmp_auth_key)
     for files in (tls, TlsFiles("dmp-sign", None, settings.dmp_sign_cert, settings.dmp_sign_key)):
         watch_expiry(files, service.clock.now)
@@ -70,9 +68,9 @@ async def _publisher(
         yield PublishDocument(
             documents=ReportDocuments(service.client("report"), max_bytes=settings.dmp_max_document_bytes),
             dmp=SoapDmp(dmp_client, base_url=settings.dmp_url, profile=_profile(settings), clock=service.clock),
-            seals=seals,
+            seals=SealFiles(settings.dmp_sign_cert, settings.dmp_sign_key, service.clock),
             publications=publications,
-            sites=sites,
+            sites=load_sites(settings.sites_file.read_bytes()),
             rules=_rules(settings),
             clock=service.clock,
         )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from navette_chassis import ServiceSettings
+from navette_chassis import ServiceSettings, SystemClock
 from navette_chassis.settings import ExistingFile
+from navette_documents.errors import InvalidValue
 from navette_documents.identifiers import parse_oid
-from pydantic import AfterValidator, Field, field_validator
+from navette_documents.sites import load_sites
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
+from navette_dmp.adapters.seal_files import SealFiles, check_same_structure
 from navette_dmp.domain.lot_signature import LotDigest
 
 Oid = Annotated[str, AfterValidator(parse_oid)]
@@ -19,6 +22,8 @@ class DmpSettings(ServiceSettings):
     """Where the DMP is, with which certificates, and what its public documents leave open."""
 
     service_name: ClassVar[str] = "dmp"
+
+    sites_file: ExistingFile
 
     dmp_url: str
     """Base of the services, such as https://…/si-dmp-server/v2/services."""
@@ -66,15 +71,29 @@ class DmpSettings(ServiceSettings):
             raise ValueError(message)
         return url
 
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        """A seal that cannot sign is told at boot, not by the DMP to the first report."""
+        problems = []
+        if "report" not in self.service_urls:
+            problems.append("service_urls must name report, where the documents are")
+        try:
+            seals = SealFiles(self.dmp_sign_cert, self.dmp_sign_key, SystemClock())
+            check_same_structure(self.dmp_auth_cert, seals.current())
+            load_sites(self.sites_file.read_bytes())
+        except InvalidValue as refusal:
+            problems.append(str(refusal))
+        except ValidationError:
+            problems.append("sites_file: not a JSON array of sites")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
     def production_problems(self) -> list[str]:
         """What would be unsafe in production, beside the problems of every service."""
         problems = super().production_problems()
         if self.dmp_auth_cert == self.dmp_sign_cert:
             problems.append("dmp_auth_cert and dmp_sign_cert must be different certificates")
-        if "report" not in self.service_urls:
-            problems.append("service_urls must name report, where the documents are")
-        if self.sites_file is None:
-            problems.append("sites_file is required")
         return problems
 
     @property
