@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import re
 import subprocess
@@ -11,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from lxml import etree
-from navette_contracts.events import Ins
+from navette_contracts.events import IdentityAttribute, IdentityStatus, Ins
 from navette_documents.cda_header import read_header
 from navette_documents.codes import MODALITIES, PRACTICE_SETTINGS, REGIONS
 from navette_report.adapters.workshop import Workshop
 from navette_report.domain.cda import build_cda
+from pypdf import PdfReader
 
 _NS = {"h": "urn:hl7-org:v3", "d": "urn:dicom-org:ps3-20"}
 _NIR, _NIA = "1.2.250.1.213.1.4.8", "1.2.250.1.213.1.4.9"
@@ -167,13 +170,29 @@ def test_a_report_without_qualified_identity_passes_with_the_missing_ins_as_only
 
 
 @pytest.mark.dsr("RIS.INS.37")
-def test_the_matricule_is_nowhere_when_the_identity_is_not_qualified(samples, workshop):
-    matricule = samples.identity().ins.matricule
-    files = workshop.make(samples.document(identity=samples.identity(qualified=False)))
-    header = etree.fromstring(files.cda)
-    assert matricule not in etree.tostring(header).decode()
+@pytest.mark.parametrize("status", [one for one in IdentityStatus if one is not IdentityStatus.QUALIFIEE])
+def test_the_matricule_is_nowhere_when_the_identity_is_not_qualified(samples, workshop, status):
+    # An INS that is known but may not be used: the hardest case.
+    known = samples.identity()
+    files = workshop.make(samples.document(identity=dataclasses.replace(known, status=status)))
+    assert files.findings == ()
+    assert_no_trace_of(known.ins.matricule, files)
+
+
+@pytest.mark.dsr("RIS.INS.37")
+def test_the_matricule_is_nowhere_when_the_identity_is_doubtful(samples, workshop):
+    known = samples.identity(attributes=(IdentityAttribute.DOUTEUSE,))
+    assert_no_trace_of(known.ins.matricule, workshop.make(samples.document(identity=known)))
+
+
+def assert_no_trace_of(matricule, files):
+    assert matricule.encode() not in files.cda
     assert b"1.2.250.1.213.1.4." not in files.cda
     assert b"patient.mssante.fr" not in files.cda
+    reader = PdfReader(io.BytesIO(files.pdf))
+    printed = "".join(page.extract_text() for page in reader.pages) + str(reader.metadata)
+    assert matricule not in re.sub(r"[^0-9AB]", "", printed)
+    assert not [image for page in reader.pages for image in page.images]
 
 
 @pytest.mark.dsr("RIS.CRR.07", "RIS.DOC.02", "RIS.DOC.05")

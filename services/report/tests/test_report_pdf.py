@@ -14,6 +14,7 @@ import pytest
 import zxingcpp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from navette_documents.errors import InvalidValue
 from navette_report.adapters.pdf import PdfCompiler
 from navette_report.adapters.pdf.view import pdf_view
 from navette_report.domain.ins_datamatrix import payload
@@ -168,6 +169,18 @@ def test_any_printable_text_composes(samples, compiler, text):
     if text.strip():
         document = samples.document(content=samples.content(findings="x" + text, conclusion="y" + text))
         assert compiler.compose(document).startswith(b"%PDF-1.4")
+
+
+@pytest.mark.parametrize("name", ["漢字", "EXEMPLE\u0007"])
+def test_a_name_that_cannot_be_printed_is_refused_rather_than_left_out(samples, compiler, name):
+    document = samples.document(identity=samples.identity(qualified=False, birth_name=name))
+    with pytest.raises(InvalidValue, match=r"^pdf: unprintable_character$"):
+        compiler.compose(document)
+
+
+def test_a_name_in_decomposed_form_is_printed_with_its_accents(samples, compiler):
+    document = samples.document(identity=samples.identity(qualified=False, used_name="Exemple\u0301"))
+    assert "Exemplé" in text_of(compiler.compose(document))
 
 
 def test_the_same_document_gives_the_same_bytes(samples, compiler):

@@ -631,6 +631,16 @@ async def test_the_journey_page_names_patients_and_says_what_blocks(world):
     assert f'href="../../reports/{report_id}/document.pdf"' in page.text
 
 
+async def test_a_page_that_refreshes_itself_is_one_access(world, outbox_events):
+    report_id = await world.draft(patient())
+    async with world.caller("secretary", subject="user-7") as caller:
+        for _ in range(4):
+            assert (await caller.get(f"/pages/reports/{report_id}")).status_code == 200
+            assert (await caller.get("/pages/journey")).status_code == 200
+    seen = [event.action for event, _ in outbox_events if getattr(event, "actor", "") == "user-7"]
+    assert sorted(seen) == ["journey.list", "journey.read"]
+
+
 async def test_identities_are_sealed_in_the_database_too(world):
     patient_id = patient()
     await world.identify(patient_id, qualified=True)

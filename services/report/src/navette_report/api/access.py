@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from navette_chassis import Service, UnitOfWork
@@ -20,13 +22,40 @@ Caller = Annotated[Principal, require(service=True)]
 DOCUMENT_READERS = frozenset({"dmp", "mss"})
 
 
-async def visible_report(service: Service, caller: Principal, report_id: str, action: str) -> Report:
-    """The report, if it exists and the caller works for its site; the access is recorded either way."""
+class PageViews:
+    """Remembers who looked at which page, so that a page that refreshes itself is one access, not thousands."""
+
+    def __init__(self, *, period: timedelta = timedelta(minutes=10), remembered: int = 10_000) -> None:
+        self._period = period
+        self._remembered = remembered
+        self._seen: OrderedDict[tuple[str, str], datetime] = OrderedDict()
+
+    def is_new(self, caller: Principal, page: str, now: datetime) -> bool:
+        """Whether this caller did not open this page within the period."""
+        key = (caller.subject, page)
+        last = self._seen.get(key)
+        if last is not None and now - last < self._period:
+            return False
+        self._seen[key] = now
+        self._seen.move_to_end(key)
+        if len(self._seen) > self._remembered:
+            self._seen.popitem(last=False)
+        return True
+
+
+async def visible_report(
+    service: Service, caller: Principal, report_id: str, action: str, *, views: PageViews | None = None
+) -> Report:
+    """The report, if it exists and the caller works for its site; the access is recorded either way.
+
+    With `views`, a page opened again within its period is not recorded again; a refusal always is.
+    """
     report = await find_report(service.database, report_id)
     if report is None:
         raise ProblemError.not_found()
     allowed = caller.may_act_for(report.site_id)
-    await record(service, caller, action, "report", report_id, report.site_id, granted=allowed)
+    if not allowed or views is None or views.is_new(caller, report_id, service.clock.now()):
+        await record(service, caller, action, "report", report_id, report.site_id, granted=allowed)
     caller.require_site(report.site_id)
     return report
 

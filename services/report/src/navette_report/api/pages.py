@@ -15,7 +15,7 @@ from navette_chassis.problem import ProblemError
 
 from navette_report.adapters.patients import KnownPatient
 from navette_report.api import french
-from navette_report.api.access import CareTeam, record, visible_report
+from navette_report.api.access import CareTeam, PageViews, record, visible_report
 from navette_report.domain.ins_datamatrix import NATURE
 from navette_report.domain.journey import FAILURES, JourneyLine, LineState
 from navette_report.domain.report import State
@@ -51,6 +51,7 @@ class _PatientView:
 def page_routes(service: Service, desk: Desk) -> APIRouter:
     """`/pages/journey`, `/pages/reports/{id}` and their two assets."""
     router = APIRouter(prefix="/pages", tags=["pages"])
+    views = PageViews()
     environment = Environment(loader=PackageLoader("navette_report.api"), autoescape=True, undefined=StrictUndefined)
     environment.globals.update(fr=french, marks=_MARKS, steps=_STEPS, failures=FAILURES, LineState=LineState)
 
@@ -73,7 +74,8 @@ def page_routes(service: Service, desk: Desk) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> HTMLResponse:
         found = await list_reports(service.database, caller.sites, state=state, limit=limit)
-        await record(service, caller, "journey.list", "page", "journey", None, granted=True)
+        if views.is_new(caller, "journey", service.clock.now()):
+            await record(service, caller, "journey.list", "page", "journey", None, granted=True)
         patients = await _views(service, desk, found)
         return page(
             "journey.html",
@@ -87,7 +89,7 @@ def page_routes(service: Service, desk: Desk) -> APIRouter:
 
     @router.get("/reports/{report_id}", response_class=HTMLResponse)
     async def one_report(caller: CareTeam, report_id: str) -> HTMLResponse:
-        report = await visible_report(service, caller, report_id, "journey.read")
+        report = await visible_report(service, caller, report_id, "journey.read", views=views)
         followed = await follow_report(service.database, report)
         patients = await _views(service, desk, [followed])
         return page(

@@ -49,6 +49,7 @@ def compose_signed_report(desk: Desk) -> Callable[[Received[ReportSigned], UnitO
         event = received.event
         patient = await PatientRepository(uow, desk.keyring).join(event.patient_id)
         report = await ReportRepository(uow).get(event.report_id)
+        # Composed already (the identity came first), or a later version was signed since.
         if report is None or report.current.number != event.version or report.current.state is not State.SIGNED:
             return
         await compose_due(uow, desk, report, patient)

@@ -10,12 +10,14 @@ from typing import Any
 
 from navette_contracts.events import Audience, RecipientRole
 from navette_documents.codes import MODALITIES, REGIONS
+from navette_documents.errors import InvalidValue
 from ppf.datamatrix import DataMatrix
 
 from navette_report.domain.content import Act, Correspondent, Laterality
 from navette_report.domain.document import DocumentModel
 from navette_report.domain.identity import PatientIdentity
 from navette_report.domain.ins_datamatrix import NATURE, grouped, payload
+from navette_report.domain.repertoire import clean, is_printable
 from navette_report.domain.typography import NBSP, blocks, french
 
 MONTHS = (
@@ -49,10 +51,14 @@ def long_moment(moment: datetime, zone: tzinfo) -> str:
     return f"{long_date(moment, zone)} à {local.hour}{NBSP}h{NBSP}{local.minute:02d}"
 
 
-def pdf_view(document: DocumentModel, default_notice: str) -> dict[str, Any]:
-    """Values of the template for one edition."""
+def pdf_view(document: DocumentModel, notice: str) -> dict[str, Any]:
+    """Values of the template for one edition.
+
+    Raises InvalidValue (field "pdf", rule "unprintable_character") when a name or a setting has a character
+    without glyph: a hole in a medical document would go unnoticed.
+    """
     content, signature, zone = document.content, document.signature, document.zone
-    return {
+    view = {
         "title": french(content.title),
         "site": _site(document),
         "patient": _patient(document.patient),
@@ -69,9 +75,26 @@ def pdf_view(document: DocumentModel, default_notice: str) -> dict[str, Any]:
             "rpps": signature.signatory.rpps,
         },
         "recipients": _recipients(document),
-        "notice": french(default_notice),
+        "notice": french(notice),
         "continued": _continued(document.patient),
     }
+    printable: dict[str, Any] = _printable(view)
+    return printable
+
+
+def _printable(value: Any) -> Any:
+    """The same value with its texts in composed form; raises InvalidValue for a character without glyph."""
+    if isinstance(value, str):
+        text = clean(value)
+        if not is_printable(text):
+            raise InvalidValue("pdf", "unprintable_character")
+        return text
+    if isinstance(value, dict):
+        return {key: _printable(one) for key, one in value.items()}
+    # The pixels of the datamatrix are by far the longest list, and hold no text.
+    if isinstance(value, list) and not (value and isinstance(value[0], int)):
+        return [_printable(one) for one in value]
+    return value
 
 
 def _site(document: DocumentModel) -> dict[str, Any]:
