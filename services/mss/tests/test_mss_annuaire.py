@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from navette_mss.adapters.annuaire import AnnuaireClient, DirectoryAnswerError, DirectoryUnavailableError
+from navette_mss.adapters.annuaire import AnnuaireClient
 from navette_mss.domain.resolution import Decision
+from navette_mss.use_cases.ports import DirectoryAnswerError, DirectoryUnavailableError
 from navette_sandbox.pki import Pki
 from navette_sandbox.simulators.annuaire.server import AnnuaireSimulator
 from navette_sandbox.simulators.common import SimulatorConfig

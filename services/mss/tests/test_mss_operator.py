@@ -14,15 +14,22 @@ from navette_chassis.tls import TlsFiles
 from navette_documents.cda_header import read_header
 from navette_documents.sites import Site
 from navette_documents.xds import Visibility
-from navette_mss.adapters.mailbox import Cursor, ImapReader, MailboxUnavailableError
+from navette_mss.adapters.mailbox import ImapReader
 from navette_mss.adapters.operator_tls import TLS_12_SUITES, OperatorTls
-from navette_mss.adapters.smtp import Envelope, MessageTooLargeError, Operator, SmtpSender, TransmissionError
+from navette_mss.adapters.smtp import Operator, SmtpSender
 from navette_mss.domain.archive import Software, build_archive
 from navette_mss.domain.identity import mail_ids
 from navette_mss.domain.mail import MailPlan, build_mail
 from navette_mss.domain.outcomes import Stage
 from navette_mss.domain.receipts import ReceiptKind, read_receipt
 from navette_mss.settings import SaslStep
+from navette_mss.use_cases.ports import (
+    Cursor,
+    Envelope,
+    MailboxUnavailableError,
+    MessageTooLargeError,
+    TransmissionError,
+)
 from navette_sandbox.pki import Pki
 from navette_sandbox.simulators.common import SimulatorConfig
 from navette_sandbox.simulators.mss.server import MssSimulator

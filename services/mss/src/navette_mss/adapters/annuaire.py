@@ -5,36 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from navette_mss.domain.directory import FINESS_SYSTEM, RPPS_SYSTEMS, read_bundles
 from navette_mss.domain.resolution import Decision, Resolution, resolve_professional, resolve_structure
+from navette_mss.use_cases.ports import DirectoryAnswerError, DirectoryUnavailableError
 
 MAX_PAGES = 10
 _ELEMENTS = "identifier,name,telecom,active,practitioner,organization"
-
-
-class DirectoryUnavailableError(Exception):
-    """No answer now, or the key is refused: worth trying again later. `code` is a word of the outcome table."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class DirectoryAnswerError(Exception):
-    """The directory refuses the question or answers something else than a bundle."""
-
-
-class Directory(Protocol):
-    """What a use case asks of the directory."""
-
-    async def resolve(self, rpps: str | None, finess: str | None) -> Resolution:
-        """Mailbox of a person (at a structure), or of a structure alone."""
-        ...
 
 
 class AnnuaireClient:

@@ -8,17 +8,7 @@ from dataclasses import dataclass
 import httpx
 from navette_chassis.auth.client import ServiceTokenError
 
-
-class DocumentUnavailableError(Exception):
-    """The report service does not answer now."""
-
-
-class DocumentRefusedError(Exception):
-    """The document is not there or is not what was promised; `code` is a word of the outcome table."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+from navette_mss.use_cases.ports import DocumentRefusedError, DocumentUnavailableError
 
 
 @dataclass(frozen=True, slots=True)

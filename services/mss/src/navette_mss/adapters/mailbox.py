@@ -6,33 +6,13 @@ import asyncio
 import imaplib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from navette_mss.adapters.operator_tls import OperatorTls
 from navette_mss.settings import SaslStep
+from navette_mss.use_cases.ports import Cursor, MailboxUnavailableError, StoredMail
 
 MAX_MAIL_BYTES = 30_000_000
 BATCH = 100
-
-
-class MailboxUnavailableError(Exception):
-    """The mailbox could not be read now; the text names the step."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """How far a mailbox was read: UIDs grow within one UIDVALIDITY."""
-
-    validity: int = 0
-    uid: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMail:
-    """One mail of the mailbox. `raw` is None when it is larger than `MAX_MAIL_BYTES`."""
-
-    cursor: Cursor
-    raw: bytes | None
 
 
 class ImapReader:

@@ -20,26 +20,9 @@ from aiosmtplib.errors import (
 from navette_mss.adapters.operator_tls import OperatorTls
 from navette_mss.domain.outcomes import Stage
 from navette_mss.settings import SaslStep
+from navette_mss.use_cases.ports import Envelope, MessageTooLargeError, TransmissionError
 
 _PREFIX = "smtp"
-
-
-class TransmissionError(Exception):
-    """The mail was not accepted, as far as anybody knows.
-
-    `smtp_code` is the operator's answer, None when there was none. `ambiguous`: it may have been accepted.
-    """
-
-    def __init__(self, stage: Stage, code: str, *, smtp_code: int | None = None, ambiguous: bool = False) -> None:
-        super().__init__(f"{stage}: {code}")
-        self.stage = stage
-        self.code = code
-        self.smtp_code = smtp_code
-        self.ambiguous = ambiguous
-
-
-class MessageTooLargeError(Exception):
-    """The message is larger than the operator or our own setting allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +36,6 @@ class Operator:
     connections: int
     idle_seconds: float
     max_message_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """Sender, one recipient, and the id that notifications will carry."""
-
-    mailbox: str
-    recipient: str
-    envelope_id: str
 
 
 class SmtpSender:
