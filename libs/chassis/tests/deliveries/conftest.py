@@ -17,6 +17,7 @@ from navette_chassis.deliveries import Channel, Delivery, Outcome, RetryPolicy
 from navette_chassis.deliveries.dispatcher import Dispatcher
 from navette_chassis.deliveries.store import DeliveryStore
 from navette_chassis.origin import Origin
+from navette_chassis.orphans import SessionLedger
 from navette_chassis.service import DeliveryHandler
 from navette_chassis.testing import until
 from navette_chassis.transactions import Transactions
@@ -86,6 +87,7 @@ class Office:
         self.client, self.name, self.uri = client, name, uri
         self.database = client[name]
         self.clock: Any = SystemClock()
+        self.sessions = SessionLedger(self.database, SystemClock())
         self.remote = Remote()
         self.channels: list[Channel] = [Channel("dmp.publish", "dmp", retry=SOON)]
 
@@ -112,6 +114,7 @@ class Office:
             clock=self.clock,
             source="/navette/test",
             deliveries=store,
+            sessions=self.sessions,
             on_promises=lambda: None,
             on_scheduled=dispatcher.nudge,
         )
@@ -166,6 +169,8 @@ async def office(mongo_server: MongoServer, mongo_database: str) -> AsyncIterato
         office = Office(client, mongo_database, mongo_server.uri)
         await ensure_indexes(office.database, DeliveryStore.INDEXES)
         yield office
+        if mongo_server.child.running:
+            await office.sessions.reap()  # transactions of killed workers would hold the database open
 
 
 @pytest.fixture
