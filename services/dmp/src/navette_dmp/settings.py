@@ -89,13 +89,6 @@ class DmpSettings(ServiceSettings):
             raise ValueError("; ".join(problems))
         return self
 
-    def production_problems(self) -> list[str]:
-        """What would be unsafe in production, beside the problems of every service."""
-        problems = super().production_problems()
-        if self.dmp_auth_cert == self.dmp_sign_cert:
-            problems.append("dmp_auth_cert and dmp_sign_cert must be different certificates")
-        return problems
-
     @property
     def lot_digest(self) -> LotDigest | None:
         """Hash of the lot signature, None when it is off."""
