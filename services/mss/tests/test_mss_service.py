@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -14,10 +15,14 @@ from email.policy import default
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from joserfc import jwt
 from joserfc.jwk import ECKey
-from navette_chassis import Service, telemetry, uuid7
+from navette_chassis import Service, SystemClock, telemetry, uuid7
+from navette_chassis.auth.jwks import JwksCache
+from navette_chassis.auth.tokens import TokenVerifier
 from navette_chassis.testing import running, until
 from navette_contracts.cloudevents import Envelope, encode
 from navette_contracts.events import Event, MssDelivered, MssFailed, MssSent, ReportComposed, ReportWithdrawn
@@ -488,6 +493,50 @@ async def test_what_matches_no_mail_of_ours_stays_visible(world: World) -> None:
     async with running(service):
         row = await until(lambda: service.database["receipts"].find_one({"mail": None}))
     assert (row["kind"], row["status"]) == ("other", None)
+
+
+async def test_operators_and_services_may_see_where_mails_stand_and_nobody_else(world: World) -> None:
+    event = world.composed(audience=["professionals", "patient"])
+    service = world.service()
+    key = ECKey.generate_key("P-256", {"kid": "test", "alg": "ES256"})
+
+    async def keys() -> Any:
+        return {"keys": [key.as_dict(private=False)]}
+
+    def bearer(**claims: Any) -> dict[str, str]:
+        now = int(time.time())
+        base = {"iss": "navette-psc-auth", "aud": "mss", "sub": "u-1", "kind": "user", "iat": now, "exp": now + 100}
+        base |= {"jti": uuid.uuid4().hex, "roles": [], "sites": []}
+        return {"authorization": f"Bearer {jwt.encode({'alg': 'ES256', 'kid': 'test'}, base | claims, key)}"}
+
+    operator, robot = bearer(roles=["operator"]), bearer(kind="service", sub="report")
+    async with running(service):
+        await world.send(event)
+        await world.told(event, 4)
+        app = service.asgi
+        app.state.token_verifier = TokenVerifier(audience="mss", jwks=JwksCache(keys), clock=SystemClock())
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://mss") as http:
+            mails, receipts = f"/mails/{event.report_id}", "/receipts/unmatched"
+            shown = (await http.get(mails, headers=operator)).json()
+            assert (await http.get(mails, headers=robot)).json() == shown
+            assert (await http.get(receipts, headers=operator)).json() == []
+            refused = [
+                (await http.get(path, headers=headers)).status_code
+                for path, headers in (
+                    (mails, {}),
+                    (mails, bearer(roles=["radiologist"])),
+                    (mails, bearer(roles=["operator"], aud="dmp")),
+                    (receipts, robot),
+                    (f"{receipts}?limit=0", operator),
+                )
+            ]
+    assert refused == [401, 403, 401, 403, 422]
+    assert {(one["recipient_id"], one["state"]) for one in shown} == {
+        (f"r-{CAMILLE[0]}", "delivered"),
+        ("patient", "delivered"),
+    }
+    assert not any(secret in str(shown) for secret in SECRETS)
 
 
 async def test_nothing_the_service_stores_logs_or_publishes_names_the_patient(

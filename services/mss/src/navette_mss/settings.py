@@ -71,8 +71,8 @@ class MssSettings(ServiceSettings):
             problems.append("service_urls must name report, where the documents are")
         if self.sites_file is None:
             problems.append("sites_file is required")
-        if any(pattern.strip("*.") == "" for pattern in self.recipient_domains):
-            problems.append("recipient_domains must not match every domain")
+        if not self.recipient_domains or any(pattern.strip("*.") == "" for pattern in self.recipient_domains):
+            problems.append("recipient_domains must name domains, and not every domain")
         if self.sasl == "plain" and self.sasl_password_file is None:
             problems.append("sasl=plain needs sasl_password_file in production")
         return problems
