@@ -149,6 +149,8 @@ async def test_a_dmp_that_wants_no_lot_signature_gets_none(connect: Connect) -> 
     assert len(dmp.simulator.registry.entries) == 1
 
 
+@pytest.mark.dsr("RIS.DMP.06")
+@pytest.mark.dsr("RIS.DMP.07")
 async def test_a_report_hidden_from_the_patient_is_submitted_hidden(dmp: Dmp) -> None:
     assert (await dmp.attempt(dmp.put(hidden_from_patient=True))).kind is OutcomeKind.DELIVERED
     assert dmp.reports[V1]["confidentiality"] == ["N", "INVISIBLE_PATIENT"]

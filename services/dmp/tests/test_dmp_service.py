@@ -218,6 +218,7 @@ async def world(
     await server.stop()
 
 
+@pytest.mark.dsr("RIS.DMP.01")
 async def test_a_composed_report_is_published_and_the_fact_is_told(world: World) -> None:
     event = world.composed()
     async with running(world.service()):
@@ -244,6 +245,7 @@ async def test_the_same_fact_told_again_is_published_once(world: World) -> None:
     assert world.double.refusals.entries == []
 
 
+@pytest.mark.dsr("RIS.DMP.02")
 async def test_a_new_version_replaces_the_old_one(world: World) -> None:
     first = world.composed(1)
     second = world.composed(2, version=2, replaces=first)
@@ -298,6 +300,7 @@ async def test_a_patient_without_dmp_is_told_to_the_secretary(world: World) -> N
     assert outcome.who_must_act.value == "secretary"
 
 
+@pytest.mark.dsr("RIS.INS.37")
 async def test_an_identity_that_is_not_qualified_never_reaches_the_dmp(world: World) -> None:
     event = world.composed(ins_qualified=False)
     async with running(world.service()):
@@ -309,6 +312,7 @@ async def test_an_identity_that_is_not_qualified_never_reaches_the_dmp(world: Wo
     assert f"/internal/documents/{event.document.document_id}/cda" not in world.neighbours.calls
 
 
+@pytest.mark.dsr("RIS.DMP.03")
 async def test_an_edition_for_others_is_left_alone(world: World) -> None:
     for_others = world.composed(1, audience=["professionals", "patient"])
     for_dmp = world.composed(2)

@@ -194,6 +194,7 @@ def test_names_with_separators_and_markup_are_made_harmless(build: Build) -> Non
     etree.fromstring(etree.tostring(request_of(submission)))
 
 
+@pytest.mark.dsr("RIS.DMP.07")
 def test_masks_reach_the_metadata(make_cda: Any, make_publication: Any, site: Site, rules: SubmissionRules) -> None:
     cda = make_cda()
     publication: Publication = make_publication(cda, hidden_from_patient=True)
