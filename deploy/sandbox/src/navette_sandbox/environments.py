@@ -165,6 +165,9 @@ def _mss(layout: Layout) -> dict[str, object]:
         "patient_domain": group.PATIENT_DOMAIN,
         "receipt_grace_seconds": 5,
         "receipt_poll_seconds": 1,
+        "mss_first_retry_seconds": 1,
+        "mss_query_seconds": 1,
+        "mss_probe_seconds": 1,
     }
 
 
