@@ -17,7 +17,7 @@ from navette_chassis.auth.jwks import JwksCache, fetch_from
 from navette_chassis.auth.tokens import TokenVerifier
 from navette_chassis.french import field_problems
 from navette_chassis.health import health_router
-from navette_chassis.http_edge import EdgeMiddleware
+from navette_chassis.http_edge import EdgeMiddleware, accepted_types
 from navette_chassis.problem import MEDIA_TYPE, FieldProblem, ProblemError
 
 if TYPE_CHECKING:
@@ -86,10 +86,19 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    if _sent_as_something_else(request):
+        return await _on_http(request, HTTPException(415))
     errors: list[dict[str, Any]] = list(error.errors())
     if any(one["type"] == "json_invalid" for one in errors):
         return _told(request, ProblemError(400, "malformed-json", "Le corps de la requête n'est pas un JSON valide."))
     return _told(request, ProblemError.invalid(*field_problems(errors)))
+
+
+def _sent_as_something_else(request: Request) -> bool:
+    """A form route never reads a body of another type: its fields merely look absent."""
+    accepted = accepted_types(request.scope.get("route"))
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return accepted is not None and given != "" and given not in accepted
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

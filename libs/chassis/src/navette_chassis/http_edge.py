@@ -176,12 +176,12 @@ class _Body:
         return message
 
     def _check_type(self) -> None:
-        accepted = _accepted_types(self._scope.get("route"))
+        accepted = accepted_types(self._scope.get("route"))
         if accepted is not None and self._content_type not in accepted:
             raise HTTPException(415)
 
 
-def _accepted_types(route: Any) -> frozenset[str] | None:
+def accepted_types(route: Any) -> frozenset[str] | None:
     """Media types a route reads; None when it reads the request itself and must check on its own."""
     field = getattr(route, "body_field", None)
     if field is None:
