@@ -130,6 +130,8 @@ class Message:
     envelope_edits: list[Callable[[etree._Element], None]] = field(default_factory=list)
     cda_edits: list[Callable[[str], str]] = field(default_factory=list)
     signature_edits: list[Callable[[str], str]] = field(default_factory=list)
+    signed_info_edits: list[Callable[[str], str]] = field(default_factory=list)
+    package_edits: list[Callable[[bytes], bytes]] = field(default_factory=list)
 
     def cda(self) -> bytes:
         related = (
@@ -254,6 +256,8 @@ class Message:
             f'<Reference Type="{xades}SignedProperties" URI="#S0-SignedProperties">'
             f"{digest(canonical(properties))}</Reference></SignedInfo>"
         )
+        for edit in self.signed_info_edits:
+            info = edit(info)
         der = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
         text = (
             f'<Signature xmlns="{DS}" Id="sig">{info}'
@@ -382,6 +386,8 @@ class Message:
             'multipart/related; boundary=limite; type="application/xop+xml"; start="<root@essai>"; '
             f'start-info="application/soap+xml"; action="{action}"'
         )
+        for edit in self.package_edits:
+            out = edit(out)
         return header, out + b"--limite--\r\n"
 
 

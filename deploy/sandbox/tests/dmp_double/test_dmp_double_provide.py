@@ -212,6 +212,7 @@ async def test_a_cda_with_a_doctype_is_refused(dmp) -> None:
         cda_edits=[lambda text: text.replace("<ClinicalDocument", "<!DOCTYPE x><ClinicalDocument", 1)]
     )
     await dmp.refused(message, "InvalidDocumentContent", "cda.xml")
+    assert "signature.document" in dmp.simulator.refusals.rules
 
 
 async def test_author_institution_must_be_the_structure_of_the_vihf(dmp) -> None:
