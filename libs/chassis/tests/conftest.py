@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -16,6 +19,8 @@ from navette_contracts.cloudevents import Envelope, encode
 from navette_contracts.events import Event
 from navette_sandbox.embedded.broker import EmbeddedBroker
 from navette_sandbox.embedded.secantus import MongoServer
+from navette_sandbox.embedded.tansu import TansuBroker
+from navette_sandbox.ports import HOST, free_port, is_listening
 from pymongo import AsyncMongoClient
 
 
@@ -132,5 +137,77 @@ async def world(kafka_broker: EmbeddedBroker, mongo_server: MongoServer, mongo_d
         yield World(kafka_broker, mongo_server, mongo_database, event, client[mongo_database])
 
 
-def numbers_of(received: Iterable[Any]) -> list[int]:
-    return [one.event.number for one in received]
+class Gate:
+    """A TCP door in front of a server; while it is shut, connections are cut and new ones refused."""
+
+    def __init__(self, port: int, target: int) -> None:
+        self.port = port
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._links: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+
+    async def shut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for link in list(self._links):
+            link.cancel()
+        await asyncio.gather(*self._links, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._links.add(task)
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+            await asyncio.wait(
+                {asyncio.create_task(pump(reader, back)), asyncio.create_task(pump(there, writer))},
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            back.close()
+        finally:
+            self._links.discard(task)
+            writer.transport.abort()
+
+
+async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+
+
+class GatedBroker(TansuBroker):
+    """A broker whose clients all come through a gate: shut it, and the broker is gone without forgetting."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.gate = Gate(free_port(), self.port)
+        self.bootstrap = f"{HOST}:{self.gate.port}"
+        command = [
+            part.replace(f":{self.port}", f":{self.gate.port}") if before == "--advertised-listener-url" else part
+            for before, part in pairwise(["", *self.child._command])
+        ]
+        self.child._command = tuple(command)
+        self.child._ready = lambda: is_listening(self.port)
+
+
+@pytest.fixture
+async def frail_world(tmp_path: Path) -> AsyncIterator[World]:
+    """A world whose broker and database belong to the test alone, to be cut off and killed."""
+    broker, mongo = GatedBroker(tmp_path), MongoServer(tmp_path / "mongo")
+    broker.start()
+    mongo.start()
+    await broker.gate.open()
+    event = make_event("frail.happened")
+    try:
+        await asyncio.to_thread(broker.create_topics, [event.topic(), f"{event.topic()}.dlq"], 3)
+        async with AsyncMongoClient[dict[str, Any]](mongo.uri, tz_aware=True) as client:
+            yield World(broker, mongo, "frail", event, client["frail"])
+    finally:
+        await broker.gate.shut()
+        broker.stop()
+        mongo.stop()

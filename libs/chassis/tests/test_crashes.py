@@ -144,16 +144,16 @@ async def test_kills_at_random_moments_lose_nothing_and_double_nothing(world: An
 async def test_a_deployment_every_second_loses_nothing_and_redoes_nothing_visibly(
     world: Any, processes: Processes
 ) -> None:
-    total = 1000
+    total = 500
 
     async def produce() -> None:
-        for number in range(0, total, 100):
-            await world.send(*[world.message("k", number + offset) for offset in range(100)])
-            await asyncio.sleep(1.0)
+        for number in range(0, total, 50):
+            await world.send(*[world.message("k", number + offset) for offset in range(50)])
+            await asyncio.sleep(0.7)
 
     producing = asyncio.create_task(produce())
     old = await processes.start()
-    for _ in range(8):
+    for _ in range(6):
         await asyncio.sleep(1.0)
         new = await processes.start()
         old.send_signal(signal.SIGTERM)

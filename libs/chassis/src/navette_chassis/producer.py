@@ -51,9 +51,9 @@ def kafka_connection(settings: ServiceSettings) -> dict[str, Any]:
 class Producer:
     """Publishes raw messages; connects when first used and again after a failure."""
 
-    def __init__(self, settings: ServiceSettings, *, publish_seconds: float = PUBLISH_SECONDS) -> None:
+    def __init__(self, settings: ServiceSettings) -> None:
         self._settings = settings
-        self._publish_seconds = publish_seconds
+        self._publish_seconds = PUBLISH_SECONDS
         self._kafka: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
         self._abandoned: set[asyncio.Task[None]] = set()
