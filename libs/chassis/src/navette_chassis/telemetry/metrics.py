@@ -45,21 +45,21 @@ class Metrics:
                 self._observed[name] = {}
                 meter.create_observable_gauge(name, [self._callback(name)], metric.unit, metric.description)
 
-    def count(self, name: str, amount: int = 1, **labels: str) -> None:
+    def count(self, name: str, amount: int = 1, /, **labels: str) -> None:
         """Add to a counter."""
         if self._known(name, "counter"):
             self._instruments[name].add(amount, self._labels(name, labels))
 
-    def record(self, name: str, value: float, **labels: str) -> None:
+    def record(self, name: str, value: float, /, **labels: str) -> None:
         """Put a value into a histogram (seconds)."""
         if self._known(name, "histogram"):
             self._instruments[name].record(value, self._labels(name, labels))
 
-    def set(self, name: str, value: float, **labels: str) -> None:
+    def set(self, name: str, value: float, /, **labels: str) -> None:
         """Give a gauge a value that holds until the next."""
         self.observe(name, lambda: value, **labels)
 
-    def observe(self, name: str, read: Callable[[], float | None], **labels: str) -> None:
+    def observe(self, name: str, read: Callable[[], float | None], /, **labels: str) -> None:
         """Let a gauge be read at each collection; None leaves it out. A second call replaces the first."""
         if self._known(name, "gauge"):
             self._observed[name][tuple(sorted(self._labels(name, labels).items()))] = read

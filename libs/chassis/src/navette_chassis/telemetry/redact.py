@@ -27,11 +27,12 @@ def exception_code(error: BaseException) -> str | None:
 
 
 def exception_place(error: BaseException) -> str | None:
-    """``file.py:line:function`` of the innermost frame; code is not data."""
+    """``file.py:line:function`` of the innermost frame of ours, else of any; code is not data."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return None
-    last = frames[-1]
+    ours = [frame for frame in frames if any(part.startswith("navette_") for part in PurePath(frame.filename).parts)]
+    last = (ours or frames)[-1]
     return f"{'/'.join(PurePath(last.filename).parts[-2:])}:{last.lineno}:{last.name}"
 
 
