@@ -67,6 +67,36 @@ async def test_a_role_of_one_site_is_not_usable_at_another(browser: Any, upstrea
     assert claims["sites"] == ["site-a"]
 
 
+async def test_the_site_chosen_in_the_session_counts_until_another_is_chosen(
+    browser: Any, upstream: Any, audit: Any
+) -> None:
+    await browser.log_in()
+    assert (await browser.post("/auth/situation", json={"site_id": "site-a"})).status_code == 204
+    assert (await browser.http.get("/auth/session")).json()["site_id"] == "site-a"
+    await browser.http.get("/api/report/reports")
+    claims = await token_seen(browser, upstream)
+    assert (claims["roles"], claims["sites"]) == (["operator", "radiologist"], ["site-a"])
+    await audit("situation.selected", actor="rpps:99700001003", site_id="site-a")
+    await browser.post("/auth/situation", json={"site_id": None})
+    await browser.http.get("/api/report/reports")
+    assert (await token_seen(browser, upstream))["sites"] == ["site-a", "site-b"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({"site_id": "site-z"}, 403), ({}, 422), ({"site_id": 3}, 422), ({"site_id": "site-a", "x": 1}, 422)],
+)
+async def test_a_site_that_cannot_be_chosen_changes_nothing(browser: Any, body: dict[str, Any], status: int) -> None:
+    await browser.log_in()
+    assert (await browser.post("/auth/situation", json=body)).status_code == status
+    assert (await browser.http.get("/auth/session")).json()["site_id"] is None
+
+
+async def test_choosing_a_site_needs_the_csrf_token(browser: Any) -> None:
+    await browser.log_in()
+    assert (await browser.http.post("/auth/situation", json={"site_id": "site-a"})).status_code == 403
+
+
 async def test_a_site_where_the_person_has_no_role_is_refused(browser: Any, upstream: Any, audit: Any) -> None:
     await browser.log_in()
     answer = await browser.http.get("/api/report/reports", headers={"X-Navette-Site": "site-z"})

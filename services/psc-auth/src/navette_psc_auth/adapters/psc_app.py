@@ -5,6 +5,7 @@ parts below it are used. `server_metadata_url` is never given: the downloaded do
 pinned algorithm list.
 """
 
+import logging
 import ssl
 import time
 from collections.abc import Mapping
@@ -17,6 +18,11 @@ from authlib.integrations.starlette_client import (  # type: ignore[import-untyp
 
 from navette_psc_auth.domain.discovery import REQUIRED_ENDPOINTS
 from navette_psc_auth.domain.id_token import ALGORITHM
+
+# Authlib writes code verifiers at DEBUG (spec/psc.md §11.4); httpx2 writes a line per request at INFO.
+logging.getLogger("authlib").setLevel(logging.INFO)
+logging.getLogger("httpx2").setLevel(logging.WARNING)
+logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
 _KEYS_LIFE = 3600.0
 _KEYS_MIN_INTERVAL = 60.0

@@ -10,6 +10,7 @@ from navette_chassis import Service
 from navette_chassis.auth import public
 from navette_chassis.http import ApiModel
 from navette_chassis.problem import FieldProblem, ProblemError
+from pydantic import Field
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from navette_psc_auth.api import cookies, pages
@@ -25,6 +26,7 @@ from navette_psc_auth.domain.return_to import safe_return_to
 from navette_psc_auth.domain.session import csrf_token
 from navette_psc_auth.settings import PscAuthSettings
 from navette_psc_auth.use_cases.begin_login import LOGIN_LIFE, begin_login
+from navette_psc_auth.use_cases.choose_site import choose_site
 from navette_psc_auth.use_cases.complete_login import CompleteLogin
 from navette_psc_auth.use_cases.end_provider_sessions import end_provider_sessions
 from navette_psc_auth.use_cases.log_out import LogOut
@@ -49,7 +51,14 @@ class SessionView(ApiModel):
     acr: str
     auth_mode: str
     expires_at: datetime
+    site_id: str | None
     csrf_token: str
+
+
+class SiteChoice(ApiModel):
+    """The site to act for; null: what holds at every site."""
+
+    site_id: Annotated[str, Field(max_length=64)] | None
 
 
 class LogoutView(ApiModel):
@@ -120,8 +129,17 @@ def _add_session(router: APIRouter, service: Service, provider: Provider, guards
             acr=found.acr,
             auth_mode=found.auth_mode,
             expires_at=found.expires_at,
+            site_id=found.site_id,
             csrf_token=csrf_token(current.cookie),
         )
+
+    @router.post("/situation", dependencies=[public()], status_code=204)
+    async def situation(request: Request, choice: SiteChoice) -> None:
+        current = await guards.current(request)
+        await guards.check_csrf(request, current)
+        if choice.site_id is not None and choice.site_id not in {one.site_id for one in current.grants}:
+            raise ProblemError.forbidden("Vous n’avez aucun rôle sur ce site.")
+        await service.transact(choose_site, current.session, choice.site_id)
 
     @router.post("/logout", dependencies=[public()])
     async def logout(request: Request, response: Response) -> LogoutView:

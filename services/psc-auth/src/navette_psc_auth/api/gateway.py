@@ -64,7 +64,7 @@ class Gateway:
         return await self._send(request, service, path, current, rights)
 
     async def _rights(self, request: Request, current: Current) -> Rights:
-        site = request.headers.get(SITE_HEADER)
+        site = request.headers.get(SITE_HEADER) or current.session.site_id
         rights = rights_of(current.grants, site)
         if not rights.sites:
             session = current.session

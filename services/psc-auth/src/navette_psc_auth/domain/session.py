@@ -51,6 +51,8 @@ class Session:
     refreshed_at: datetime
     tokens: str
     """`Sealed[PscTokens]`."""
+    site_id: str | None = None
+    """The site the person chose to act for; None: only what holds at every site."""
 
     @property
     def actor(self) -> str:
@@ -73,6 +75,6 @@ class Session:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """The session of a MongoDB document."""
-        fields = {name: row[name] for name in cls.__dataclass_fields__ if name != "key"}
+        """The session of a MongoDB document; one written before a field existed has its default."""
+        fields = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
         return cls(**{**fields, "key": row["_id"], "eligible": tuple(row["eligible"])})

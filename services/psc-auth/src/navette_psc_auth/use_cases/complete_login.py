@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import structlog
 from navette_chassis import Service
 
 from navette_psc_auth.domain.callback import Callback, check_answer, read_callback
@@ -15,6 +16,8 @@ from navette_psc_auth.settings import PscAuthSettings
 from navette_psc_auth.use_cases.open_session import Login, open_session
 from navette_psc_auth.use_cases.record_refusal import ANONYMOUS, record_refusal
 from navette_psc_auth.use_cases.take_login import LoginUnderWay, take_login
+
+log = structlog.get_logger("navette.psc_auth.login")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class CompleteLogin:
         try:
             return await self._complete(parameters, browser, replaced_cookie, trace)
         except LoginRefused as refused:
+            log.warning("login.refused", code=refused.check)
             await self._service.transact(record_refusal, "login.refused", refused.check, trace.object_id, trace.actor)
             raise
         except LoginCancelled:
