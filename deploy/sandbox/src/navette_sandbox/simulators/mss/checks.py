@@ -15,6 +15,9 @@ from navette_sandbox.simulators.mss.settings import MssSettings
 from navette_sandbox.simulators.mss.xdm import Cda, MailRuleError, read_archive
 
 _MESSAGE_ID = re.compile(r"<[^<>@\s]+@([^<>@\s]+)>")
+Parts = list[tuple[str, EmailMessage]]
+"""Content type and part, in order; reading the type of a part again and again is dear."""
+
 _UNIQUE_HEADERS = ("From", "To", "Subject", "Date", "Message-ID", "X-MSS-NIL")
 
 
@@ -51,7 +54,8 @@ def check_mail(raw: bytes, envelope: Envelope, settings: MssSettings) -> None:
     _check_headers(message, envelope)
     to_patient = settings.is_patient(envelope.recipient)
     codes = message.get("X-MSS-CODECDA")
-    archive = _attachment(message, "application/zip", "ihe_xdm.zip")
+    parts = [(part.get_content_type(), part) for part in message.walk()]
+    archive = _archive(parts)
     mes = message.get("X-MSS-MES")
     need(mes is None or (to_patient and str(mes).strip() == "FIN"), "header.X-MSS-MES", "X-MSS-MES : FIN, patient seul")
     if archive is None:
@@ -67,8 +71,8 @@ def check_mail(raw: bytes, envelope: Envelope, settings: MssSettings) -> None:
     expected = "O" if all(document.ins_complete for document in documents) else "N"
     need(str(message.get("X-MSS-INS", "")).strip() == expected, "header.X-MSS-INS", f"X-MSS-INS : {expected} attendu")
     _check_subject(str(message["Subject"]), documents)
-    _check_pdf(message, documents)
-    _check_body(message, documents)
+    _check_pdf(parts, documents)
+    _check_body(parts, documents)
     if to_patient:
         ins = documents[0].ins
         matricule = patient_matricule(envelope.recipient)
@@ -101,13 +105,11 @@ def _check_headers(message: EmailMessage, envelope: Envelope) -> None:
     need(message.get("MIME-Version", "").strip() == "1.0", "header.MIME-Version", "MIME-Version attendu")
 
 
-def _attachment(message: EmailMessage, media_type: str, name: str | None) -> bytes | None:
-    found = [
-        part
-        for part in message.walk()
-        if part.get_content_type() == media_type and (name is None or (part.get_filename() or "").lower() == name)
-    ]
-    need(len(found) <= 1, "mime.attachments", f"{media_type} présent plusieurs fois")
+def _archive(parts: Parts) -> bytes | None:
+    """The bytes of IHE_XDM.zip, if there is one."""
+    archives = [part for kind, part in parts if kind == "application/zip"]
+    found = [part for part in archives if (part.get_filename() or "").lower() == "ihe_xdm.zip"]
+    need(len(found) <= 1, "mime.attachments", "IHE_XDM.zip présent plusieurs fois")
     if not found:
         return None
     part = found[0]
@@ -136,11 +138,11 @@ def _check_subject(subject: str, documents: list[Cda]) -> None:
     need(match["date"] is None or match["date"].strip() == date, "subject.date", "objet : date de naissance")
 
 
-def _check_pdf(message: EmailMessage, documents: list[Cda]) -> None:
-    parts = [part for part in message.walk() if part.get_content_type() == "application/pdf"]
-    need(len(parts) == len(documents), "pdf.present", "un PDF par document attendu")
+def _check_pdf(parts: Parts, documents: list[Cda]) -> None:
+    attached = [part for kind, part in parts if kind == "application/pdf"]
+    need(len(attached) == len(documents), "pdf.present", "un PDF par document attendu")
     contents = []
-    for part in parts:
+    for part in attached:
         name = part.get_filename() or ""
         need(re.fullmatch(r"\d{8}_[^_/\\]+_[^_/\\]+_[^/\\]+\.pdf", name), "pdf.name", "nom du PDF")
         need(part.get_content_disposition() == "attachment", "mime.disposition", "Content-Disposition : attachment")
@@ -150,8 +152,8 @@ def _check_pdf(message: EmailMessage, documents: list[Cda]) -> None:
             need(document.pdf in contents, "pdf.bytes", "PDF joint différent du PDF du CDA")
 
 
-def _check_body(message: EmailMessage, documents: list[Cda]) -> None:
-    text = next((part for part in message.walk() if part.get_content_type() == "text/plain"), None)
+def _check_body(parts: Parts, documents: list[Cda]) -> None:
+    text = next((part for kind, part in parts if kind == "text/plain"), None)
     need(text is not None, "body.text", "texte attendu")
     if text is None:
         return

@@ -59,6 +59,7 @@ class Mailbox:
     def __init__(self, address: str) -> None:
         self.address = address
         self.folders: dict[str, list[Mail]] = {"INBOX": []}
+        self.message_ids: set[str] = set()
         self.changed = asyncio.Event()
         self._uids = itertools.count(1)
         self.next_uid = 1
@@ -93,15 +94,15 @@ class MailStore:
         box = self.mailbox(address)
         mail = Mail(box.take_uid(), raw, datetime.now(UTC), sender, envelope_id)
         message_id = mail.header("Message-ID")
-        known = (item for items in box.folders.values() for item in items)
-        if message_id and any(item.header("Message-ID") == message_id for item in known):
-            mail.duplicate = True
-            self.duplicates.append({"address": box.address, "message_id": message_id, "file": mail.file})
+        mail.duplicate = bool(message_id) and message_id in box.message_ids
+        box.message_ids.add(message_id)
         folder = self._folder / "mailboxes" / box.address
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{mail.uid:05d}.eml"
         path.write_bytes(raw)
         mail.file = str(path.relative_to(self._folder))
+        if mail.duplicate:
+            self.duplicates.append({"address": box.address, "message_id": message_id, "file": mail.file})
         box.folders["INBOX"].append(mail)
         box.notify()
         return mail
@@ -110,6 +111,7 @@ class MailStore:
         """Forget every mail; files stay."""
         for box in self.mailboxes.values():
             box.folders = {"INBOX": []}
+            box.message_ids.clear()
             box.notify()
         self.duplicates.clear()
 
