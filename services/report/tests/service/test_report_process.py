@@ -13,6 +13,7 @@ import httpx
 import pytest
 from navette_contracts.catalogue import TOPICS
 from navette_report.settings import ReportSettings
+from navette_sandbox.embedded.tansu import TansuBroker
 from navette_sandbox.ports import free_port
 
 
@@ -30,19 +31,26 @@ def environment(samples, folder, **changes):
     return {"PATH": os.environ["PATH"], **values, **changes}
 
 
-def test_the_service_starts_gets_ready_and_stops_when_told(
-    kafka_broker, mongo_server, mongo_database, samples, tmp_path
-):
+@pytest.fixture
+def own_broker(tmp_path):
+    """A broker that no other test uses: a second process of the service would join the groups of the first."""
+    broker = TansuBroker(tmp_path)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+def test_the_service_starts_gets_ready_and_stops_when_told(own_broker, mongo_server, mongo_database, samples, tmp_path):
     names = [topic.name for topic in TOPICS]
-    kafka_broker.create_topics([*names, *(f"{name}.dlq" for name in names)], partitions=2)
+    own_broker.create_topics([*names, *(f"{name}.dlq" for name in names)], partitions=2)
     port = free_port()
     started = subprocess.Popen(
         [sys.executable, "-m", "navette_report", "serve"],
         env=environment(
             samples,
             tmp_path,
-            NAVETTE_KAFKA_BOOTSTRAP=kafka_broker.bootstrap,
-            NAVETTE_KAFKA_IDEMPOTENT=str(kafka_broker.idempotent),
+            NAVETTE_KAFKA_BOOTSTRAP=own_broker.bootstrap,
+            NAVETTE_KAFKA_IDEMPOTENT=str(own_broker.idempotent),
             NAVETTE_MONGO_URI=mongo_server.uri,
             NAVETTE_MONGO_DATABASE=mongo_database,
             NAVETTE_HTTP_PORT=str(port),
