@@ -121,7 +121,7 @@ async def test_a_malformed_request_is_refused(browser: Any, body: bytes) -> None
 
 
 async def test_a_json_body_is_refused(browser: Any) -> None:
-    assert (await browser.http.post("/internal/tokens", json={"audience": "report"})).status_code == 422
+    assert (await browser.http.post("/internal/tokens", json={"audience": "report"})).status_code == 415
 
 
 async def test_the_published_keys_have_no_private_part(browser: Any) -> None:
