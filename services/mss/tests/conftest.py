@@ -1,14 +1,37 @@
-"""A fictitious report, its site, and the official examples."""
+"""A fictitious report and its site, the official examples, and the service among its neighbours."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import hashlib
+import json
 import os
-from collections.abc import Callable
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from joserfc.jwk import ECKey
+from navette_chassis import Service, uuid7
+from navette_contracts.cloudevents import Envelope, encode
+from navette_contracts.events import Event, MssDelivered, MssFailed, MssSent, ReportComposed, ReportWithdrawn
 from navette_documents.sites import Site, load_sites
+from navette_mss.app import create_service
+from navette_mss.settings import MssSettings
+from navette_sandbox.embedded.broker import EmbeddedBroker
+from navette_sandbox.embedded.secantus import MongoServer
+from navette_sandbox.pki import Pki
+from navette_sandbox.simulators.annuaire.server import AnnuaireSimulator
+from navette_sandbox.simulators.common import SimulatorConfig
+from navette_sandbox.simulators.http import HttpServer, Request, Response
+from navette_sandbox.simulators.mss.server import MssSimulator
 
 MATRICULE = "268043818590119"
 """Of a fictitious person; the key is right."""
@@ -107,3 +130,221 @@ def conformance() -> Path:
     if not path.is_dir():
         pytest.skip("NAVETTE_CONFORMANCE_DIR names no directory")
     return path
+
+
+OUTCOMES: tuple[type[Event], ...] = (MssSent, MssDelivered, MssFailed)
+TOPICS = ("report.composed", "report.withdrawn", "mss.sent", "mss.delivered", "mss.failed", "access.recorded")
+DOMAIN = "medecins-fictifs.mssante.example"
+CAMILLE = ("99700002001", f"camille.referent-fictif@{DOMAIN}")
+ANTOINE = ("99700002019", f"antoine.modele-exemple@{DOMAIN}")
+SECRETS = ("DUVAL-FICTIF", "CAMILLE ROSE", "268043818590119", "2680438185901", "IPP-1", "17/04/1968", "19680417")
+
+Found = MssSent | MssDelivered | MssFailed
+
+
+@dataclass
+class Neighbours:
+    """psc-auth, which gives tokens, and report, which gives documents, on one port."""
+
+    documents: dict[str, bytes] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    down: bool = False
+
+    async def answer(self, request: Request) -> Response:
+        self.calls.append(request.path)
+        if self.down:
+            return Response(status=503)
+        if request.path == "/internal/tokens":
+            return Response(body=json.dumps({"access_token": "token-1", "expires_in": 120}).encode())
+        if request.headers.get("authorization") != "Bearer token-1":
+            return Response(status=401)
+        data = self.documents.get(request.path.removeprefix("/internal/documents/"))
+        return Response(status=404) if data is None else Response(body=data)
+
+
+@dataclass
+class World:
+    """The service, what surrounds it, and what it says on Kafka."""
+
+    CAMILLE: ClassVar = CAMILLE
+    ANTOINE: ClassVar = ANTOINE
+    SECRETS: ClassVar = SECRETS
+
+    broker: EmbeddedBroker
+    operator: MssSimulator
+    directory: AnnuaireSimulator
+    neighbours: Neighbours
+    settings: MssSettings
+    make_cda: Callable[..., bytes]
+    pdf: bytes
+    run: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+
+    def service(self, **changes: Any) -> Service:
+        return create_service(self.settings.model_copy(update=changes))
+
+    def composed(
+        self,
+        number: int = 1,
+        report: str = "a",
+        *,
+        to: tuple[str, ...] = (CAMILLE[0],),
+        cda: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> ReportComposed:
+        """An event about a document that report has."""
+        document = self.make_cda(**(cda or {}))
+        document_id = f"doc-{self.run}-{report}-{number}"
+        self.neighbours.documents |= {f"{document_id}/cda": document, f"{document_id}/pdf": self.pdf}
+        values: dict[str, Any] = {
+            "report_id": f"report-{self.run}-{report}",
+            "version": number,
+            "patient_id": "patient-1",
+            "site_id": "rives-a",
+            "document": {
+                "document_id": document_id,
+                "cda_sha256": hashlib.sha256(document).hexdigest(),
+                "cda_size": len(document),
+                "pdf_sha256": hashlib.sha256(self.pdf).hexdigest(),
+                "pdf_size": len(self.pdf),
+                "unique_id": "1.2.250.1.999.7.1.1.77",
+                "set_id": "1.2.250.1.999.7.1.1.70",
+                "version_number": number,
+                "level": "N1",
+            },
+            "ins_qualified": True,
+            "audience": ["professionals"],
+            "recipients": [
+                {"recipient_id": f"r-{rpps}", "role": "copy" if index else "requester", "rpps": rpps}
+                for index, rpps in enumerate(to)
+            ],
+            "author_rpps": "99700001003",
+            "composed_at": datetime.now(UTC).isoformat(),
+        }
+        return ReportComposed.model_validate_json(json.dumps(values | changes))
+
+    async def send(self, event: ReportComposed | ReportWithdrawn, *, event_id: str | None = None) -> str:
+        sequence = event.version if isinstance(event, ReportComposed) else event.version + 100
+        envelope = Envelope(
+            id=event_id or uuid7(),
+            type=event.type,
+            source="/navette/report",
+            time=datetime.now(UTC),
+            subject=event.report_id,
+            sequence=sequence,
+            correlation_id=f"c-{self.run}",
+            causation_id=None,
+            traceparent=None,
+        )
+        headers, body = encode(envelope, event.model_dump_json().encode())
+        async with AIOKafkaProducer(bootstrap_servers=self.broker.bootstrap, acks="all") as producer:
+            key = event.report_id.encode()
+            await producer.send_and_wait(event.topic(), value=body, key=key, headers=headers)
+        return envelope.id
+
+    async def told(self, event: ReportComposed, count: int, seconds: float = 30) -> list[Found]:
+        """The first `count` outcomes of a report, by kind: topics keep no order among them."""
+        found: list[Found] = []
+        async with asyncio.timeout(seconds):
+            async with AIOKafkaConsumer(
+                *(one.topic() for one in OUTCOMES),
+                bootstrap_servers=self.broker.bootstrap,
+                auto_offset_reset="earliest",
+                fetch_max_wait_ms=20,
+            ) as consumer:
+                async for record in consumer:
+                    kind = next(one for one in OUTCOMES if one.topic() == record.topic)
+                    outcome: Any = kind.parse(record.value)
+                    if outcome.report_id == event.report_id:
+                        found.append(outcome)
+                    if len(found) == count:
+                        return sorted(found, key=lambda one: OUTCOMES.index(type(one)))
+        raise AssertionError
+
+    def everything(self) -> list[Any]:
+        """Every mail anybody got."""
+        return [mail for box in self.operator.store.as_json().values() for mail in box]
+
+    def inbox(self, address: str) -> list[bytes]:
+        return [mail.raw for mail in self.operator.store.mailbox(address).folders["INBOX"]]
+
+    @staticmethod
+    def subject(raw: bytes) -> str:
+        """Decoded subject of a mail."""
+        return str(message_from_bytes(raw, policy=default)["Subject"])
+
+    @staticmethod
+    def failed(outcome: Found) -> tuple[str, str, str]:
+        """Code, class and who must act of a failure."""
+        assert isinstance(outcome, MssFailed)
+        return outcome.code, outcome.error_class.value, outcome.who_must_act.value
+
+    @staticmethod
+    async def dump(service: Service) -> str:
+        """Everything in the database of the service."""
+        names = await service.database.list_collection_names()
+        return "\n".join([str(document) for name in names async for document in service.database[name].find({})])
+
+
+@pytest.fixture
+async def world(
+    kafka_broker: EmbeddedBroker,
+    mongo_server: MongoServer,
+    mongo_database: str,
+    pki: Pki,
+    tmp_path: Path,
+    sites_json: bytes,
+    cda: Callable[..., bytes],
+    pdf: bytes,
+) -> AsyncIterator[World]:
+    kafka_broker.create_topics([*TOPICS, *(f"{topic}.dlq" for topic in TOPICS)])
+    neighbours = Neighbours()
+    server = HttpServer(neighbours.answer)
+    await server.start()
+    key = ECKey.generate_key("P-256", {"kid": "mss-1", "use": "sig", "alg": "ES256"})
+    (tmp_path / "service-key.json").write_text(json.dumps(key.as_dict(private=True)))
+    (tmp_path / "sites.json").write_bytes(sites_json)
+    (tmp_path / "annuaire-key").write_text("cle\n")
+    async with (
+        MssSimulator(SimulatorConfig(pki.directory, tmp_path / "mss")) as operator,
+        AnnuaireSimulator(SimulatorConfig(pki.directory, tmp_path / "annuaire")) as directory,
+    ):
+        settings = MssSettings(
+            environment="development",
+            kafka_bootstrap=kafka_broker.bootstrap,
+            kafka_idempotent=kafka_broker.idempotent,
+            kafka_session_seconds=6.0 if kafka_broker.kind == "kafka" else 1.0,
+            kafka_fetch_wait_ms=10,
+            mongo_uri=mongo_server.uri,
+            mongo_database=mongo_database,
+            psc_auth_url=f"http://127.0.0.1:{server.port}",
+            service_urls={"report": f"http://127.0.0.1:{server.port}"},
+            service_key=tmp_path / "service-key.json",
+            sites_file=tmp_path / "sites.json",
+            http_host="127.0.0.1",
+            http_port=0,
+            lease_ttl_seconds=1.0,
+            outbox_poll_seconds=0.1,
+            delivery_poll_seconds=0.1,
+            delivery_lease_seconds=3.0,
+            smtp_host="localhost",
+            smtp_port=operator.ports()["smtp_port"],
+            imap_host="localhost",
+            imap_port=operator.ports()["imap_port"],
+            operator_ca=pki.igc_ca,
+            mss_cert=pki.cert("mss-client"),
+            mss_key=pki.key("mss-client"),
+            operator_timeout_seconds=5,
+            annuaire_url=f"https://localhost:{directory.ports()['port']}/fhir/v2",
+            annuaire_key_file=tmp_path / "annuaire-key",
+            annuaire_ca=pki.igc_ca,
+            product_reference="DEV000000",
+            recipient_domains=("*.mssante.example",),
+            patient_domain="patient.mssante.example",
+            receipt_grace_seconds=0.5,
+            receipt_poll_seconds=0.3,
+            mss_first_retry_seconds=0.2,
+            mss_query_seconds=0.2,
+            mss_probe_seconds=0.3,
+        )
+        yield World(kafka_broker, operator, directory, neighbours, settings, cda, pdf)
+    await server.stop()
