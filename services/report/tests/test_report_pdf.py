@@ -82,6 +82,18 @@ def test_the_report_says_validated_when_and_by_whom_with_the_rpps(samples, compi
     assert f"RPPS {samples.document().signature.signatory.rpps}" in text
 
 
+@pytest.mark.parametrize(
+    ("phone", "printed"),
+    [("0199001234", "01 99 00 12 34"), ("01.99.00.12.34", "01 99 00 12 34"), ("+33 1 99 00", "+33 1 99 00")],
+)
+def test_the_letterhead_holds_the_site_and_its_phone(samples, compiler, phone, printed):
+    text = text_of(compiler.compose(samples.document(site=samples.site(phone=phone))))
+    assert f"Tél. {printed}" in text
+    assert "Imagerie Médicale du Canal" in text
+    assert "12 bis rue du Canal Imaginaire" in text
+    assert "FINESS 999900016" in text
+
+
 @pytest.mark.dsr("RIS.DOC.04")
 def test_the_report_lists_everyone_it_is_sent_to(samples, compiler):
     copy = samples.requester(recipient_id="corr-2", role="copy", title="PR", family_name="AUTRE-EXEMPLE")

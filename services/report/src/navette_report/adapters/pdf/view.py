@@ -5,6 +5,7 @@ Every text is data for typst, never source: a `#` or a `$` in a report prints as
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -105,10 +106,18 @@ def _site(document: DocumentModel) -> dict[str, Any]:
         "finess": site.finess,
         "street": site.address.street,
         "city": f"{site.address.postal_code} {site.address.city}",
-        "phone": site.phone.replace(" ", NBSP),
+        "phone": _phone(site.phone),
         "color": site.letterhead_color,
         "lines": [french(line) for line in site.lines],
     }
+
+
+def _phone(number: str) -> str:
+    """A French number in pairs, another one as it is written."""
+    digits = re.sub(r"[ .]", "", number)
+    if re.fullmatch(r"0\d{9}", digits):
+        return NBSP.join(digits[start : start + 2] for start in range(0, 10, 2))
+    return number.replace(" ", NBSP)
 
 
 def _french_date(value: str) -> str:
