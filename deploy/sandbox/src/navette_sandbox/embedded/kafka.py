@@ -20,6 +20,8 @@ from navette_sandbox.ports import HOST, free_port, free_ports
 from navette_sandbox.processes import Child, SandboxError
 
 KAFKA_VERSION = "4.1.0"
+LOG4J_VERSION = "2.24.3"
+"""Of the binding that Kafka's own distribution adds to its jars; without it the broker logs nothing."""
 HEAP = "512m"
 _COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _DOWNLOAD_SECONDS = 300
@@ -36,6 +38,11 @@ _POM = f"""<?xml version="1.0" encoding="UTF-8"?>
       <groupId>org.apache.kafka</groupId>
       <artifactId>kafka_2.13</artifactId>
       <version>{KAFKA_VERSION}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.apache.logging.log4j</groupId>
+      <artifactId>log4j-slf4j-impl</artifactId>
+      <version>{LOG4J_VERSION}</version>
     </dependency>
   </dependencies>
 </project>
@@ -116,7 +123,8 @@ def jars() -> Path:
 
 
 def _complete(target: Path) -> bool:
-    return (target / f"kafka_2.13-{KAFKA_VERSION}.jar").exists()
+    names = (f"kafka_2.13-{KAFKA_VERSION}.jar", f"log4j-slf4j-impl-{LOG4J_VERSION}.jar")
+    return all((target / name).exists() for name in names)
 
 
 def _download(cache: Path, target: Path) -> None:
@@ -143,6 +151,7 @@ def _download(cache: Path, target: Path) -> None:
             )
         if result.returncode != 0 or not _complete(partial / "jars"):
             raise SandboxError(f"Maven cannot resolve Apache Kafka {KAFKA_VERSION} (details: {log}).")
+        shutil.rmtree(target, ignore_errors=True)
         (partial / "jars").rename(target)
     except subprocess.TimeoutExpired as error:
         raise SandboxError(f"Maven did not answer within {_DOWNLOAD_SECONDS} s: no registry reached.") from error
@@ -186,6 +195,7 @@ def _properties(directory: Path, port: int, controller_port: int) -> str:
             "group.initial.rebalance.delay.ms=0",
             "group.min.session.timeout.ms=1000",
             "log.segment.bytes=16777216",
+            "log.index.size.max.bytes=65536",
             "",
         ]
     )

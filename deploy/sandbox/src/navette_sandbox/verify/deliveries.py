@@ -159,7 +159,8 @@ class Verification:
             ("author is the radiologist who logged in", lambda _entry, cda: cda.author_id == f"8{one.author_rpps}"),
         ]
         for what, holds in rules:
-            self._check(f"{one.key}: {what}", bool(found.documents) and all(holds(entry, cda) for entry, cda in found.documents))
+            held = [holds(entry, cda) for entry, cda in found.documents]
+            self._check(f"{one.key}: {what}", bool(held) and all(held))
 
     def _mails(self, one: Signed, found: Delivered) -> None:
         for mail, entry, cda in found.mails:

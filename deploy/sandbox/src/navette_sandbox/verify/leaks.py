@@ -66,7 +66,8 @@ class Detector:
     def scan_bytes(self, data: bytes, source: str) -> list[Leak]:
         """Every secret found in `data`, each once with its outermost wrapping."""
         found: dict[str, Leak] = {}
-        for wrapping, layer in _layers(data):
+        # Journals and indexes are allocated ahead, full of zeros.
+        for wrapping, layer in _layers(data.rstrip(b"\x00")):
             folded = fold(layer)
             for name, value in self._secrets.items():
                 if name not in found and value in folded:
