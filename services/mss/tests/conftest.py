@@ -7,6 +7,8 @@ import base64
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -32,6 +34,7 @@ from navette_sandbox.simulators.annuaire.server import AnnuaireSimulator
 from navette_sandbox.simulators.common import SimulatorConfig
 from navette_sandbox.simulators.http import HttpServer, Request, Response
 from navette_sandbox.simulators.mss.server import MssSimulator
+from pymongo import AsyncMongoClient
 
 MATRICULE = "268043818590119"
 """Of a fictitious person; the key is right."""
@@ -278,11 +281,27 @@ class World:
         assert isinstance(outcome, MssFailed)
         return outcome.code, outcome.error_class.value, outcome.who_must_act.value
 
-    @staticmethod
-    async def dump(service: Service) -> str:
+    def process(self, output: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+        """The service as an operating-system process, with the settings of the test."""
+        values = self.settings.model_dump(mode="json", exclude_none=True, exclude={"mongo_uri"})
+        variables = {f"NAVETTE_{name.upper()}": _text(value) for name, value in values.items()}
+        variables["NAVETTE_MONGO_URI"] = self.settings.mongo_connection()
+        passed_on = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        command = [sys.executable, "-m", "navette_mss", "serve"]
+        return subprocess.Popen(command, env=passed_on | variables, stdout=output, stderr=output, text=True)
+
+    async def dump(self) -> str:
         """Everything in the database of the service."""
-        names = await service.database.list_collection_names()
-        return "\n".join([str(document) for name in names async for document in service.database[name].find({})])
+        async with AsyncMongoClient[dict[str, Any]](self.settings.mongo_connection()) as client:
+            database = client[self.settings.mongo_database]
+            names = await database.list_collection_names()
+            return "\n".join([str(document) for name in names async for document in database[name].find({})])
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
 @pytest.fixture

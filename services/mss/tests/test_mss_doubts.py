@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,36 +109,20 @@ async def test_a_withdrawn_report_does_not_leave_any_more(world: Any) -> None:
     assert world.everything() == []
 
 
-def process(world: Any) -> subprocess.Popen[bytes]:
-    """The service as a process, with the settings of the test."""
-    values = world.settings.model_dump(mode="json", exclude_none=True, exclude={"mongo_uri"})
-    variables = {f"NAVETTE_{name.upper()}": _text(value) for name, value in values.items()}
-    variables["NAVETTE_MONGO_URI"] = world.settings.mongo_connection()
-    passed_on = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    command = [sys.executable, "-m", "navette_mss", "serve"]
-    return subprocess.Popen(command, env=passed_on | variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return json.dumps(value) if isinstance(value, dict | list) else str(value)
-
-
 @pytest.mark.parametrize("answer", ["lost", "on its way"])
 async def test_a_process_killed_once_the_operator_has_the_mail_sends_no_second_one(world: Any, answer: str) -> None:
     """Killed between the operator's acceptance and our note of it, the next process asks before it sends."""
     if answer == "lost":
         world.operator.faults.add({"target": "data", "kind": "lost_answer", "count": 1})
     event = world.composed()
-    first = process(world)
+    first = world.process()
     try:
         await world.send(event)
         await until(lambda: world.inbox(world.CAMILLE[1]), 40)
     finally:
         first.send_signal(signal.SIGKILL)
         first.wait(10)
-    second = process(world)
+    second = world.process()
     try:
         told = await world.told(event, 2, seconds=60)
     finally:

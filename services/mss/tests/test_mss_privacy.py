@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import time
 import uuid
 from typing import Any
 
 import httpx
-import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from navette_chassis import SystemClock, telemetry
+from navette_chassis import SystemClock
 from navette_chassis.auth.jwks import JwksCache
 from navette_chassis.auth.tokens import TokenVerifier
 from navette_chassis.testing import running
@@ -60,15 +61,12 @@ async def test_operators_and_services_may_see_where_mails_stand_and_nobody_else(
     assert not any(secret in str(shown) for secret in world.SECRETS)
 
 
-async def test_nothing_the_service_stores_logs_or_publishes_names_the_patient(
-    world: Any, capfd: pytest.CaptureFixture[str]
-) -> None:
-    telemetry.configure(world.settings)
+async def test_nothing_the_service_stores_logs_or_publishes_names_the_patient(world: Any) -> None:
     both = {"audience": ["professionals", "patient"]}
     fine, lost, refused = (world.composed(report=name, **both) for name in ("a", "b", "c"))
-    service = world.service(receipt_grace_seconds=30.0)
     published = ""
-    async with running(service):
+    process = world.process(subprocess.PIPE)
+    try:
         await world.send(fine)
         published += str(await world.told(fine, 4))
         world.operator.faults.add({"target": "data", "kind": "lost_answer", "count": 2})
@@ -77,9 +75,13 @@ async def test_nothing_the_service_stores_logs_or_publishes_names_the_patient(
         world.operator.faults.add({"target": "data", "kind": "5xx", "code": "554 5.6.0 non", "count": 2})
         await world.send(refused)
         published += str(await world.told(refused, 2))
-        stored = await world.dump(service)
-    captured = capfd.readouterr()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    stored = await world.dump()
+    assert "service_started" in out
+    assert fine.report_id in stored
     for secret in world.SECRETS:
-        assert secret not in captured.out + captured.err
+        assert secret not in out + err
         assert secret not in stored
         assert secret not in published
