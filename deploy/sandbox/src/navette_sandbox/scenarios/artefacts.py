@@ -62,9 +62,9 @@ def write_reports(
     """One folder per report: PDF, CDA, XDM archive and its content, mails."""
     raw = {entry.data for entry in mails}
     found = []
-    for number, one in enumerate(played, start=1):
-        files = ReportFiles(f"comptes-rendus/{number:02d}-{one.text.key}")
-        _write_report(output, one, delivered[one.text.key], raw, files)
+    for one in played:
+        files = ReportFiles(f"comptes-rendus/{one.key}")
+        _write_report(output, one, delivered[one.key], raw, files)
         found.append(files)
     journeys = [one.journey for one in played]
     (output / "journeys.json").write_text(json.dumps(journeys, ensure_ascii=False, indent=1), "utf-8")

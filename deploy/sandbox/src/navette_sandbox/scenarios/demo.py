@@ -18,9 +18,9 @@ from navette_sandbox.scenarios.artefacts import read_mailboxes, start_output, wr
 from navette_sandbox.scenarios.board import board, show
 from navette_sandbox.scenarios.client import PlatformError, Radiologist, Secretary
 from navette_sandbox.scenarios.page import write_page
-from navette_sandbox.scenarios.plays import Played, ScenarioError, Stage, play_all
+from navette_sandbox.scenarios.plays import ScenarioError, Stage, play_all
 from navette_sandbox.supervisor import Sandbox
-from navette_sandbox.verify.deliveries import Check, Signed, Verification
+from navette_sandbox.verify.deliveries import Check, Verification
 from navette_sandbox.verify.submissions import read_submissions
 
 
@@ -81,28 +81,12 @@ async def _refusals(stage: Stage) -> list[str]:
     return found
 
 
-def _signed(one: Played) -> Signed:
-    return Signed(
-        key=one.text.key,
-        title=one.text.title,
-        conclusion=str(one.text.content["conclusion"]),
-        study_uid=one.study_uid,
-        author_rpps=group.RADIOLOGIST["rpps"],
-        birth_name=one.patient.birth_name,
-        matricule=one.patient.matricule,
-        ins_oid=one.patient.oid,
-        requester=one.requester.mailbox,
-        patient=f"{one.patient.matricule}@{group.PATIENT_DOMAIN}",
-        late=one.text.scenario == "b",
-    )
-
-
 def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str) -> list[Check]:
     """Verify, write the artefacts and the page; returns every check."""
     layout = stage.sandbox.layout
     mails = read_mailboxes(layout.received("mss"))
     documents = read_submissions(layout.received("dmp") / "submissions")
-    verification = Verification([_signed(one) for one in stage.played], documents, mails)
+    verification = Verification([one.signed() for one in stage.played], documents, mails)
     checks = [Check("every scenario was played to its end", not failure, failure)]
     checks += [Check("fourteen reports were signed", len(stage.played) == 14, str(len(stage.played)))]
     checks += [Check(*observation) for observation in stage.observations]

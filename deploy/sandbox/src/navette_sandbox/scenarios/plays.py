@@ -15,6 +15,7 @@ from navette_sandbox import group
 from navette_sandbox.scenarios.catalogue import Patient, ReportText, Requester, patients, reports, requesters, study_uid
 from navette_sandbox.scenarios.client import Radiologist, Secretary, arrived, poll
 from navette_sandbox.supervisor import Sandbox
+from navette_sandbox.verify.deliveries import Signed
 from navette_sandbox.verify.leaks import Detector
 
 OUTAGE_SECONDS = 20.0
@@ -30,6 +31,7 @@ class ScenarioError(Exception):
 class Played:
     """One report of a run and what became of it."""
 
+    number: int
     text: ReportText
     patient: Patient
     requester: Requester
@@ -38,7 +40,30 @@ class Played:
     report_id: str
     accession: str
     study_uid: str
+    late: bool = False
+    """Whether the identity was qualified only after the requester had been served."""
     journey: Journey = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Name of the report within a run."""
+        return f"{self.number:02d}-{self.text.key}"
+
+    def signed(self) -> Signed:
+        """What the verification compares the deliveries with."""
+        return Signed(
+            key=self.key,
+            title=self.text.title,
+            conclusion=str(self.text.content["conclusion"]),
+            study_uid=self.study_uid,
+            author_rpps=group.RADIOLOGIST["rpps"],
+            birth_name=self.patient.birth_name,
+            matricule=self.patient.matricule,
+            ins_oid=self.patient.oid,
+            requester=self.requester.mailbox,
+            patient=f"{self.patient.matricule}@{group.PATIENT_DOMAIN}",
+            late=self.late,
+        )
 
 
 @dataclass
@@ -78,21 +103,35 @@ class Stage:
             self.patient_ids[key] = await self.secretary.register(patients()[key], site)
         return self.patient_ids[key]
 
-    async def sign(self, text: ReportText) -> Played:
+    async def sign(self, text: ReportText, *, late: bool = False) -> Played:
         """Draft and sign one report for a patient who is registered."""
-        number = len(self.played) + 1
-        site_id = group.SITES[number % len(group.SITES)]["site_id"]
-        accession = f"NVT{datetime.now(UTC):%y%m%d}{number:04d}"
-        requester = requesters()[text.requester]
-        content = text.draft(requester, accession, study_uid(number), datetime.now(UTC))
-        patient_id = self.patient_ids[text.patient]
-        played = Played(
-            text, patients()[text.patient], requester, site_id, patient_id, "", accession, study_uid(number)
-        )
-        self.played.append(played)
-        played.report_id = await self.radiologist.draft(patient_id, site_id, content)
+        played = self.prepare(text, late=late)
+        await self.draft(played)
         await self.radiologist.sign(played.report_id)
         return played
+
+    def prepare(self, text: ReportText, *, late: bool = False) -> Played:
+        """Give a report its number, accession number and study."""
+        number = len(self.played) + 1
+        played = Played(
+            number=number,
+            text=text,
+            patient=patients()[text.patient],
+            requester=requesters()[text.requester],
+            site_id=group.SITES[number % len(group.SITES)]["site_id"],
+            patient_id=self.patient_ids[text.patient],
+            report_id="",
+            accession=f"NVT{datetime.now(UTC):%y%m%d}{number:04d}",
+            study_uid=study_uid(number),
+            late=late,
+        )
+        self.played.append(played)
+        return played
+
+    async def draft(self, played: Played) -> None:
+        """Write the draft of a prepared report."""
+        content = played.text.draft(played.requester, played.accession, played.study_uid, datetime.now(UTC))
+        played.report_id = await self.radiologist.draft(played.patient_id, played.site_id, content)
 
     async def refresh(self) -> None:
         """Read the journeys of everything that was played."""
@@ -159,7 +198,7 @@ async def play_b(stage: Stage) -> list[Played]:
         await stage.register(text.patient)
     # One identity was checked but never searched in INSi, the other neither checked nor searched.
     await stage.secretary.check_identity(stage.patient_ids[texts[0].patient])
-    chosen = [await stage.sign(text) for text in texts]
+    chosen = [await stage.sign(text, late=True) for text in texts]
 
     def held_back(journey: Journey) -> bool:
         waiting = [line(journey, "dmp"), line(journey, "mss", "patient")]
