@@ -144,7 +144,7 @@ class Gate:
         self.port = port
         self._target = target
         self._server: asyncio.Server | None = None
-        self._links: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
@@ -153,24 +153,17 @@ class Gate:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for link in list(self._links):
-            link.cancel()
-        await asyncio.gather(*self._links, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._links.add(task)
-        try:
-            there, back = await asyncio.open_connection("127.0.0.1", self._target)
-            await asyncio.wait(
-                {asyncio.create_task(pump(reader, back)), asyncio.create_task(pump(there, writer))},
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            back.close()
-        finally:
-            self._links.discard(task)
-            writer.transport.abort()
+        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers |= {writer, back}
+        await asyncio.gather(pump(reader, back), pump(there, writer))
+        for one in (writer, back):
+            one.transport.abort()
+            self._writers.discard(one)
 
 
 async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -178,6 +171,7 @@ async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None
         while data := await source.read(65536):
             sink.write(data)
             await sink.drain()
+    sink.transport.abort()
 
 
 class GatedBroker(TansuBroker):
