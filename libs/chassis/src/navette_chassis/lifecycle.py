@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 from pymongo.errors import PyMongoError
 
-from navette_chassis import inbox, orphans
+from navette_chassis import audit, inbox, orphans
 from navette_chassis.backoff import Backoff, wait_or_stop
 from navette_chassis.broker import ConsumerGroups
 from navette_chassis.consumers import Consumer
@@ -167,7 +167,7 @@ class Running:
         self.producer.abort()
 
     async def _prepare_database(self) -> None:
-        indexes = [*inbox.INDEXES, *orphans.INDEXES, *self._service.indexes]
+        indexes = [*inbox.INDEXES, *orphans.INDEXES, *audit.INDEXES, *self._service.indexes]
         if self.delivery_store is not None:
             indexes += self.delivery_store.INDEXES
         await self.sessions.reap()

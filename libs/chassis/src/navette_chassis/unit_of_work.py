@@ -186,21 +186,18 @@ class UnitOfWork:
     async def record_access(
         self, actor: str, action: str, object_kind: str, object_id: str, site_id: str | None, outcome: str
     ) -> None:
-        """Promise one line of the audit stream (``access.recorded``); ``outcome`` is "granted" or "refused"."""
-        from navette_contracts.events import AccessRecorded
+        """Write one line of the audit stream; ``outcome`` is "granted" or "refused" (``navette_chassis.audit``)."""
+        from navette_chassis import audit
 
-        event = AccessRecorded.model_validate(
-            {
-                "actor": actor,
-                "action": action,
-                "object_kind": object_kind,
-                "object_id": object_id,
-                "site_id": site_id,
-                "outcome": outcome,
-                "at": self.now,
-            }
+        await audit.record(
+            self,
+            actor=actor,
+            action=action,
+            object_kind=object_kind,
+            object_id=object_id,
+            site_id=site_id,
+            outcome=outcome,
         )
-        await self.emit(event, subject=actor)
 
     async def write_promises(self) -> None:
         """Write the outbox rows, last of all writes; called by the transaction runner just before commit.

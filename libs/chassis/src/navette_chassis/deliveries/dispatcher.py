@@ -31,7 +31,7 @@ log = structlog.get_logger("navette.deliveries")
 
 #: Rows read at once. The read costs as much as there are due rows on the development database, so it is
 #: spread over many claims; a row someone else claimed meanwhile costs one refused compare-and-set.
-WINDOW = 200
+WINDOW = 500
 #: How often the gauges are refreshed, seconds.
 SAMPLE_SECONDS = 10.0
 

@@ -33,7 +33,7 @@ MAX_ATTEMPTS = 50
 
 INDEXES = (
     Index(OPEN, [("channel", 1), ("key", 1)], unique=True),
-    Index(OPEN, [("lane", 1), ("due", 1)], partial={"lane": {"$exists": True}}),
+    Index(OPEN, [("lane", 1), ("due", 1)]),  # not partial: the development database reads past partial ones
     Index(OPEN, [("group", 1), ("position", 1)]),
     Index(OPEN, [("head", 1)], unique=True, partial={"head": {"$exists": True}}),
     Index(DONE, [("channel", 1), ("key", 1)], unique=True),
