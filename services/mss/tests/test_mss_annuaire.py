@@ -104,6 +104,14 @@ async def test_a_sure_answer_is_remembered_for_a_while_and_a_doubt_is_not(bench:
     assert len(bench.simulator.calls) == 4
 
 
+async def test_a_forgotten_answer_is_asked_again(bench: Bench) -> None:
+    client = bench.client()
+    await client.resolve(CAMILLE, None)
+    client.forget(CAMILLE, None)
+    await client.resolve(CAMILLE, None)
+    assert len(bench.simulator.calls) == 2
+
+
 @pytest.mark.parametrize(
     ("fault", "code"),
     [

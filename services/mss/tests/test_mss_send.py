@@ -49,6 +49,7 @@ class World:
     sent: list[tuple[Envelope, bytes]] = field(default_factory=list)
     memory: dict[str, FrozenMail] = field(default_factory=dict)
     earlier: bool = False
+    forgotten: list[tuple[str | None, str | None]] = field(default_factory=list)
 
     async def fetch(self, document_id: str, kind: str, sha256: str, size: int) -> bytes:
         if self.report_down:
@@ -59,6 +60,9 @@ class World:
         if self.directory_error is not None:
             raise self.directory_error
         return Resolution(Decision.AUTO, (Candidate(self.address, 100, "test"),))
+
+    def forget(self, rpps: str | None, finess: str | None) -> None:
+        self.forgotten.append((rpps, finess))
 
     async def send(self, envelope: Envelope, message: bytes) -> int:
         self.sent.append((envelope, message))
@@ -161,6 +165,19 @@ async def test_after_a_doubt_silence_waits_then_sends_the_same_bytes(world: Worl
     done = await world.attempt()(world.delivery(must_query=True))
     assert done.kind is OutcomeKind.DELIVERED
     assert world.sent[0] == world.sent[1]
+
+
+async def test_a_refused_address_is_forgotten_and_a_replay_uses_the_corrected_one(world: World) -> None:
+    world.answer = TransmissionError(Stage.RECIPIENT, "smtp-550", smtp_code=550)
+    refused = await world.attempt()(world.delivery())
+    assert (refused.kind, world.forgotten) == (OutcomeKind.PERMANENT, [("99700002001", None)])
+    world.answer, world.address = 250, "corrigee@m.mssante.fr"
+    done = await world.attempt()(world.delivery())
+    assert done.kind is OutcomeKind.DELIVERED
+    (first, before), (second, after) = world.sent
+    assert (first.recipient, second.recipient) == ("a@m.mssante.fr", "corrigee@m.mssante.fr")
+    assert (first.envelope_id, first.mailbox) == (second.envelope_id, second.mailbox)
+    assert before.replace(b"a@m.mssante.fr", b"corrigee@m.mssante.fr") == after
 
 
 async def test_after_a_doubt_a_notification_of_delivery_ends_it(world: World) -> None:

@@ -51,6 +51,10 @@ class AnnuaireClient:
             self._known[asked] = (self._monotonic() + self._cache_seconds, found)
         return found
 
+    def forget(self, rpps: str | None, finess: str | None) -> None:
+        """Ask the API anew next time: the address it gave was refused."""
+        self._known.pop((rpps, finess), None)
+
     async def _ask(self, rpps: str | None, finess: str | None) -> Resolution:
         bundles: list[Mapping[str, Any]] = []
         if rpps is not None:

@@ -89,6 +89,10 @@ class Directory(Protocol):
         """Mailbox of a person (at a structure), or of a structure alone."""
         ...
 
+    def forget(self, rpps: str | None, finess: str | None) -> None:
+        """The address found for them was refused: ask anew next time."""
+        ...
+
 
 class Documents(Protocol):
     """The document store of the report service."""

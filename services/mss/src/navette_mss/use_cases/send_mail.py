@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -27,7 +27,7 @@ from navette_mss.domain.archive import Software, build_archive
 from navette_mss.domain.identity import MailIds, mail_ids
 from navette_mss.domain.mail import MailPlan, build_mail
 from navette_mss.domain.order import MailOrder
-from navette_mss.domain.outcomes import LOCAL_REFUSALS, Verdict, smtp_meaning
+from navette_mss.domain.outcomes import LOCAL_REFUSALS, Stage, Verdict, smtp_meaning
 from navette_mss.domain.receipts import ReceiptKind, who_must_act
 from navette_mss.domain.record import FrozenMail
 from navette_mss.domain.resolution import Decision
@@ -104,7 +104,7 @@ class SendMail:
         plan = await self._plan(order, site, frozen)
         message = await self._compose(order, plan, address, header, site=site, cda=cda, pdf=pdf)
         await self._freeze(order, plan, message, frozen, address)
-        return await self._transmit(plan, address, message, must_query=must_query)
+        return await self._transmit(order, plan, address, message, must_query=must_query)
 
     async def _end_if_known(self, frozen: FrozenMail) -> None:
         """End with what a notification says; wait while one may still come."""
@@ -143,8 +143,8 @@ class SendMail:
                     raise AddressRefused("ins-not-qualified")
                 domain = self.rules.patient_domain
                 return patient_address(header, domain, production=self.rules.production)
-            if frozen is not None and frozen.address is not None:
-                return frozen.address
+            if must_query and frozen is not None and frozen.address is not None:
+                return frozen.address  # a resend goes where the first copy may have gone
             return check_domain(await self._resolve(order, must_query=must_query), self.rules.recipient_domains)
         except AddressRefused as refusal:
             raise _refused(refusal.code) from None
@@ -204,21 +204,22 @@ class SendMail:
         self, order: MailOrder, plan: MailPlan, message: bytes, frozen: FrozenMail | None, address: str
     ) -> None:
         sha256, now = hashlib.sha256(message).hexdigest(), self.clock.now()
-        if frozen is not None:
-            if frozen.sha256 != sha256:
-                # A new release of the software may write other bytes; the Message-ID still tells the receiver.
-                log.warning("resend_differs", document_id=order.document_id, recipient_id=order.recipient_id)
-            await self.mails.freeze(order.key, replace(frozen, sha256=sha256, last_sent_at=now))
-            return
+        if frozen is not None and frozen.sha256 != sha256:
+            # A new release, or an address corrected meanwhile; the Message-ID still tells the receiver.
+            log.info("resend_differs", document_id=order.document_id, recipient_id=order.recipient_id)
         await self.mails.freeze(order.key, _frozen(plan, None if order.to_patient else address, sha256, now))
 
-    async def _transmit(self, plan: MailPlan, address: str, message: bytes, *, must_query: bool) -> Outcome:
+    async def _transmit(
+        self, order: MailOrder, plan: MailPlan, address: str, message: bytes, *, must_query: bool
+    ) -> Outcome:
         envelope = Envelope(plan.mailbox, address, plan.ids.envelope_id)
         try:
             code = await self.sender.send(envelope, message)
         except MessageTooLargeError:
             raise _refused("too-large") from None
         except TransmissionError as error:
+            if error.stage is Stage.RECIPIENT:
+                self.directory.forget(order.rpps, order.finess)
             return _classify(error, must_query=must_query)
         return Outcome.delivered(f"smtp-{code}", message_id=plan.ids.message_id)
 
