@@ -96,6 +96,8 @@ def test_a_content_type_without_charset_or_the_same_action_is_refused(header: st
 
 BAM_ID = r"<bam:Id>[^<]*</bam:Id>"
 HEADER_DEFECTS = {
+    "two addressing actions": (r"(<wsa:Action>.*?</wsa:Action>)", r"\1\1", "desir_9002"),
+    "header after body": (r"(<soap:Header>.*</soap:Header>)(<soap:Body>.*</soap:Body>)", r"\2\1", "desir_9001"),
     "no addressing action": (r"<wsa:Action>.*?</wsa:Action>", "", "desir_9002"),
     "unknown action": (r"rechercherInsAvecTraitsIdentite", "autreChose", "desir_9002"),
     "message id without uuid": (r"uuid:[0-9a-f-]+", "message-1", "desir_9002"),
@@ -255,6 +257,9 @@ def test_the_rank_of_birth_tells_twins_on_a_card() -> None:
         (COVER.replace("2880976540999", "28809"), CARD_SEARCH),
         ("<bam:COUVERTURE/>", CARD_SEARCH),
         (COVER.replace("2018-11-30", "30/11/2018"), CARD_SEARCH),
+        (COVER.replace("</bam:BENEFICIAIRE>", "<bam:Porteur>oui</bam:Porteur></bam:BENEFICIAIRE>"), CARD_SEARCH),
+        (COVER, CARD_SEARCH.replace("JUMEAU", "Jumeau")),
+        (COVER, CARD_SEARCH.replace("2018-11-30", "2018")),
         (COVER, CARD_SEARCH.replace("<vit:RangNaissance>2", "<vit:RangNaissance>deux")),
     ],
 )

@@ -340,6 +340,37 @@ async def test_another_grant_body_or_method_is_refused(bench: Bench) -> None:
     assert (as_json.status_code, as_get.status_code) == (400, 405)
 
 
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer abc", "Basic ###", "Basic /w==", "Basic bmF2ZXR0ZTpzZWNyZXQ=", "Basic aW5jb25udTpzZWNyZXQ="],
+)
+async def test_credentials_in_another_form_are_refused(bench: Bench, authorization: str) -> None:
+    form = {"grant_type": "authorization_code", "code": await bench.code(client_id="ancien")}
+    async with bench.http(None) as http:
+        answer = await http.post(f"{bench.protocol}/token", data=form, headers={"authorization": authorization})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert "basic" in answer.headers["www-authenticate"].lower()
+
+
+async def test_a_field_given_twice_is_refused(bench: Bench) -> None:
+    async with bench.http() as http:
+        answer = await http.post(
+            f"{bench.protocol}/token",
+            content=b"client_id=navette&grant_type=refresh_token&grant_type=refresh_token",
+            headers={"content-type": "application/x-www-form-urlencoded"},
+        )
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+async def test_a_choice_waits_ten_minutes(bench: Bench) -> None:
+    page = await bench.authorize()
+    handle = page.text.split('name="request" value="')[1].split('"')[0]
+    bench.clock.now += 601
+    async with bench.http(None) as http:
+        late = await http.post(f"{bench.base}/wallet/auth/decision", data={"request": handle, "subject": RADIOLOGIST})
+    assert late.status_code == 400
+
+
 async def refresh(bench: Bench, token: str) -> httpx.Response:
     return await bench.post("token", client_id="navette", grant_type="refresh_token", refresh_token=token)
 
