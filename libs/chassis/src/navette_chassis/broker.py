@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import structlog
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.exceptions import NackMessage
@@ -24,6 +24,7 @@ from navette_chassis.backoff import Backoff, wait_or_stop
 from navette_chassis.consumers import Consumer, NotDoneError
 from navette_chassis.producer import kafka_connection
 from navette_chassis.settings import ServiceSettings
+from navette_chassis.telemetry import metrics
 
 log = structlog.get_logger("navette.broker")
 
@@ -34,12 +35,16 @@ POLL_INTERVAL_MS = 24 * 3600 * 1000
 REQUEST_MS = 5_000
 #: How long an offset commit may still try once the service stops, seconds.
 LAST_COMMIT_SECONDS = 2.0
+#: Time between two measurements of the lag, seconds.
+LAG_SECONDS = 5.0
 #: How long leaving the groups may take once the handlers are done, seconds.
 LEAVE_SECONDS = 5.0
 
 
 class _Subscriber(Protocol):
     """What is used of a FastStream subscriber."""
+
+    consumer: AIOKafkaConsumer | None
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
@@ -152,7 +157,7 @@ class ConsumerGroups:
         """Begin to join; returns at once, ``Consumer.joined`` tells when it is done."""
         await self._broker.connect()
         for consumer, subscriber in zip(self._consumers, self._broker.subscribers, strict=True):
-            self._joins.append(asyncio.create_task(self._join(consumer, subscriber)))
+            self._joins.append(asyncio.create_task(self._join(consumer, cast("_Subscriber", subscriber))))
 
     async def _join(self, consumer: Consumer, subscriber: _Subscriber) -> None:
         attempt = 0
@@ -166,7 +171,16 @@ class ConsumerGroups:
                 await wait_or_stop(self._stopping, _REJOIN.delay(attempt))
             else:
                 consumer.joined = True
+                await self._measure_lag(consumer, subscriber)
                 return
+
+    async def _measure_lag(self, consumer: Consumer, subscriber: _Subscriber) -> None:
+        """Publish how many messages wait behind the one in hand, until the service stops."""
+        subscription = consumer.subscription
+        while not await wait_or_stop(self._stopping, LAG_SECONDS):
+            lag = await _lag(subscriber.consumer) if subscriber.consumer is not None else None
+            if lag is not None:
+                metrics().set("navette_consumer_lag", lag, consumer=subscription.name, topic=subscription.topic)
 
     async def stop(self) -> None:
         """Let each handler finish, commit its offset, leave the groups; bounded whatever the broker does."""
@@ -180,6 +194,21 @@ class ConsumerGroups:
             log.warning("consumers_left_behind")
         for consumer in self._consumers:
             consumer.joined = False
+
+
+async def _lag(client: AIOKafkaConsumer) -> int | None:
+    """Messages behind the ends of the assigned partitions, from what the last fetches said; None if unknown."""
+    total = 0
+    for partition in client.assignment():
+        end = client.highwater(partition)
+        if end is None:
+            continue
+        try:
+            async with asyncio.timeout(1.0):
+                total += max(0, end - await client.position(partition))
+        except (KafkaError, IllegalStateError, TimeoutError):
+            return None  # in the middle of a rebalance: the next look tells
+    return total
 
 
 async def _quietly(stop: Callable[[], Awaitable[None]]) -> None:

@@ -26,6 +26,7 @@ from navette_chassis.lease import Lease
 from navette_chassis.orphans import SessionLedger
 from navette_chassis.producer import PUBLISH_SECONDS, Producer
 from navette_chassis.relay import Relay
+from navette_chassis.telemetry import metrics
 from navette_chassis.transactions import Transactions
 from navette_chassis.unit_of_work import NoDeliveries
 
@@ -107,6 +108,7 @@ class Running:
             dispatcher = self.dispatcher
             self._spawn("dispatcher", lambda: dispatcher.run(self.intake_stop))
         await self.groups.start()
+        metrics().observe("navette_relay_active", lambda: float(self.lease.held))
         self._started = True
         log.info("service_started", service=self._service.name, mode=self._mode.value)
 
