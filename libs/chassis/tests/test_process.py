@@ -58,7 +58,9 @@ async def test_a_process_answers_probes_and_ends_in_order_at_sigterm(world: Any,
         "CRASHING_FAMILIES": f"{world.topic},{second.topic()}",
     }
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, str(SCRIPT), "worker"], env=environment, stdout=log, stderr=log)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(SCRIPT), "worker", env=environment, stdout=log, stderr=log
+        )
     try:
         await until(lambda: asyncio.to_thread(status, port, "/readyz"), seconds=30)
         assert await asyncio.to_thread(status, port, "/livez")
