@@ -31,11 +31,13 @@ def signature(signer: Signer, digest: LotDigest) -> bytes:
     return sign_lot({DOCUMENT: CDA}, lot_unique_id=LOT, signer=signer, signed_at=NOW, digest=digest)
 
 
+@pytest.mark.peers
 @pytest.mark.skipif(shutil.which("xmlsec1") is None, reason="the xmlsec1 tool is not installed")
 def test_the_xmlsec1_tool_verifies_the_signature(signature: bytes, pki: Pki, tmp_path: Path) -> None:
     assert run_xmlsec1(signature, pki, tmp_path) == 0
 
 
+@pytest.mark.peers
 @pytest.mark.skipif(shutil.which("xmlsec1") is None, reason="the xmlsec1 tool is not installed")
 @pytest.mark.parametrize(
     ("sent", "forged"),

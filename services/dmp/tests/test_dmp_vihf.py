@@ -188,6 +188,7 @@ def test_a_changed_attribute_no_longer_verifies(message: bytes, pki: Pki, sent: 
         verify(message.replace(sent, forged), pki)
 
 
+@pytest.mark.peers
 @pytest.mark.skipif(shutil.which("xmlsec1") is None, reason="the xmlsec1 tool is not installed")
 def test_the_xmlsec1_tool_verifies_the_message_and_the_chain(message: bytes, pki: Pki, tmp_path: Path) -> None:
     file = tmp_path / "message.xml"
