@@ -38,6 +38,7 @@ _DETAILS = {
     400: ("bad-request", "La requête ne peut pas être lue."),
     404: ("not-found", "Cette adresse n'existe pas."),
     405: ("method-not-allowed", "Cette méthode n'est pas admise à cette adresse."),
+    408: ("body-too-slow", "Le corps de la requête tarde trop."),
     413: ("body-too-large", "Le corps de la requête dépasse la taille admise."),
     415: ("content-type-refused", "Le type de contenu du corps n'est pas admis à cette adresse."),
 }

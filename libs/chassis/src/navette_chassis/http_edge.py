@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -31,6 +32,9 @@ log = structlog.get_logger("navette.http")
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{7,63}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+
+#: Longest silence in the middle of a body, seconds.
+BODY_SECONDS = 20.0
 
 #: Headers of every answer that does not set its own (OWASP secure headers; pages set their own CSP).
 _SECURITY = {
@@ -64,6 +68,7 @@ class EdgeMiddleware:
             correlation_id = uuid7()
         exchange = _Exchange(send, {**self._headers, CORRELATION_HEADER.lower(): correlation_id})
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        scope["method"] = method  # an invented method is refused as such and never becomes a log value
         started = time.perf_counter()
         with (
             originating_from(Origin(correlation_id)),
@@ -163,10 +168,18 @@ class _Body:
         self._content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         self._limit = limit
         self._read = 0
+        self._complete = False
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        if self._complete:
+            return await self._receive()  # what follows a body is the client's leaving, however late
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, headers={"Connection": "close"}) from None
         if message["type"] == "http.request":
+            self._complete = not message.get("more_body", False)
             chunk = message.get("body", b"")
             if (chunk or message.get("more_body")) and self._read == 0:
                 self._check_type()

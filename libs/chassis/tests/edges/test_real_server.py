@@ -11,6 +11,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import APIRouter
+from navette_chassis import http_edge
 from navette_chassis.auth import public
 from navette_chassis.http import ApiModel
 from navette_chassis.testing import until
@@ -59,3 +60,18 @@ async def test_a_body_that_ends_within_the_limit_passes(port):
         assert (await client.post("/notes", json={"text": "bonjour"})).json() == 7
         assert (await client.post("/notes", json={"text": "x" * 2000})).status_code == 413
         assert (await client.get("/livez")).headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_body_that_never_comes_does_not_hold_the_server(port, monkeypatch):
+    monkeypatch.setattr(http_edge, "BODY_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /notes HTTP/1.1\r\nHost: edge\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{")
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_an_invented_method_is_refused(port):
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        assert (await client.request("DUPONT", "/notes")).status_code == 405
