@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from navette_chassis.auth import Principal, public, require
+    from navette_chassis.auth import Principal, Role, public, require
     from navette_chassis.clock import Clock, ManualClock, SystemClock, to_millis
     from navette_chassis.deliveries import (
         BreakerPolicy,
@@ -48,6 +48,7 @@ _HOMES = {
     "ReloadingTransport": "tls",
     "Resource": "service",
     "RetryPolicy": "deliveries",
+    "Role": "auth",
     "Service": "service",
     "ServiceSettings": "settings",
     "SystemClock": "clock",
@@ -78,6 +79,7 @@ __all__ = [
     "ReloadingTransport",
     "Resource",
     "RetryPolicy",
+    "Role",
     "Service",
     "ServiceSettings",
     "SystemClock",
