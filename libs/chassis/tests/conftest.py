@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from navette_chassis import Service, ServiceSettings, UnitOfWork, uuid7
+from navette_chassis.producer import KafkaConnection, Producer
 from navette_contracts.cloudevents import Envelope, encode
 from navette_contracts.events import Event
 from navette_sandbox.embedded.broker import EmbeddedBroker
@@ -67,6 +68,10 @@ class World:
             "graceful_stop_seconds": 5.0,
         }
         return ServiceSettings.model_validate(values | changes)
+
+    def producer(self, **changes: Any) -> Producer:
+        settings = self.settings(**changes)
+        return Producer(KafkaConnection.of(settings), idempotent=settings.kafka_idempotent)
 
     def service(self, **changes: Any) -> Service:
         return Service(self.settings(**changes), name=self.name)

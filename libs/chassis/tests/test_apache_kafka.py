@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from navette_chassis import Received, Service, UnitOfWork
 from navette_chassis import producer as producer_module
-from navette_chassis.producer import Producer, PublishError
+from navette_chassis.producer import PublishError
 from navette_chassis.testing import is_ready, running, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
@@ -58,7 +58,7 @@ async def test_an_idempotent_publication_and_its_stop_end_in_time_while_the_brok
 ) -> None:
     monkeypatch.setattr(producer_module, "PUBLISH_SECONDS", 2.0)
     world = kafka_world
-    producer = Producer(world.settings())
+    producer = world.producer()
     await producer.publish(world.topic, b"k", b"1", [])
     assert (await producer._connection())._txn_manager is not None, "this is the idempotent one"
     loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from navette_chassis import Received, Service, UnitOfWork
 from navette_chassis import producer as producer_module
-from navette_chassis.producer import Producer, PublishError
+from navette_chassis.producer import PublishError
 from navette_chassis.testing import is_ready, running, until
 from pymongo.errors import PyMongoError
 
@@ -129,7 +129,7 @@ async def test_a_service_started_before_its_broker_and_database_becomes_ready_wh
 
 async def test_a_publication_and_a_stop_end_in_time_while_the_broker_is_frozen(frail_world: Any) -> None:
     world = frail_world
-    producer = Producer(world.settings())
+    producer = world.producer()
     await producer.publish(world.topic, b"k", b"1", [])
     loop = asyncio.get_running_loop()
     world.broker.pause()

@@ -15,7 +15,7 @@ from navette_chassis import consumers as consumers_module
 from navette_chassis import producer as producer_module
 from navette_chassis.backoff import Backoff
 from navette_chassis.broker import build_broker
-from navette_chassis.producer import Producer, PublishError
+from navette_chassis.producer import KafkaConnection, PublishError
 from navette_chassis.telemetry import tracing
 from navette_chassis.testing import running, until
 from opentelemetry import trace
@@ -69,7 +69,8 @@ async def test_trap_ack_first_the_offset_is_not_committed_while_the_handler_work
 
 
 def test_trap_ack_first_is_not_the_policy_of_the_broker_nor_of_any_subscriber(gated: Gated) -> None:
-    broker = build_broker(gated.service.settings, [], asyncio.Event())
+    settings = gated.service.settings
+    broker = build_broker(settings, KafkaConnection.of(settings), [], asyncio.Event())
     assert broker.config.broker_config.ack_policy is AckPolicy.ACK
 
 
@@ -229,7 +230,7 @@ def test_trap_try_it_out_no_route_publishes_to_the_broker_and_no_document_is_ser
 
 
 async def test_trap_transactional_id_the_producer_has_none(world: Any) -> None:
-    producer = Producer(world.settings())
+    producer = world.producer()
     await producer.publish(world.topic, b"k", b"v", [])
     manager = (await producer._connection())._txn_manager
     assert manager is None or manager.transactional_id is None
@@ -248,7 +249,7 @@ async def test_trap_endless_batch_a_publication_to_nobody_ends_in_time(
 
     server = await asyncio.start_server(silence, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    producer = Producer(world.settings(kafka_bootstrap=f"127.0.0.1:{port}", kafka_idempotent=True))
+    producer = world.producer(kafka_bootstrap=f"127.0.0.1:{port}", kafka_idempotent=True)
     loop = asyncio.get_running_loop()
     began = loop.time()
     with pytest.raises(PublishError):
@@ -276,7 +277,8 @@ async def test_trap_lifespan_a_service_without_broker_says_that_it_is_not_ready(
 
 def test_trap_auto_created_topics_the_broker_has_no_client_that_could_create_one(gated: Gated) -> None:
     """Topics are resources of the deployment; the brokers we ship switch automatic creation off as well."""
-    config = build_broker(gated.service.settings, [], asyncio.Event()).config.broker_config
+    settings = gated.service.settings
+    config = build_broker(settings, KafkaConnection.of(settings), [], asyncio.Event()).config.broker_config
     assert config.allow_auto_create_topics is False
     assert config.consumer_only is True, "neither an admin client nor a second producer"
 

@@ -22,7 +22,7 @@ from faststream.security import BaseSecurity
 
 from navette_chassis.backoff import Backoff, wait_or_stop
 from navette_chassis.consumers import Consumer, NotDoneError
-from navette_chassis.producer import kafka_connection
+from navette_chassis.producer import KafkaConnection
 from navette_chassis.settings import ServiceSettings
 from navette_chassis.telemetry import metrics
 
@@ -77,14 +77,15 @@ class _Message(KafkaAckableMessage):
         self.committed = AckStatus.ACKED
 
 
-def build_broker(settings: ServiceSettings, consumers: Sequence[Consumer], stopping: asyncio.Event) -> KafkaBroker:
+def build_broker(
+    settings: ServiceSettings, connection: KafkaConnection, consumers: Sequence[Consumer], stopping: asyncio.Event
+) -> KafkaBroker:
     """A FastStream broker with one subscriber per consumer, not connected yet."""
-    connection = kafka_connection(settings)
-    context = connection.get("ssl_context")
+    tls = connection.tls
     broker = KafkaBroker(
-        connection["bootstrap_servers"],
-        client_id=connection["client_id"],
-        security=BaseSecurity(ssl_context=context) if context is not None else None,
+        connection.bootstrap,
+        client_id=connection.client_id,
+        security=BaseSecurity(ssl_context=tls.context, use_ssl=True) if tls is not None else None,
         ack_policy=AckPolicy.ACK,
         graceful_timeout=settings.graceful_stop_seconds,
         consumer_only=True,
@@ -146,11 +147,17 @@ def _subscribe(broker: KafkaBroker, consumer: Consumer, stopping: asyncio.Event,
 class ConsumerGroups:
     """The consumers of one process: joins their groups, again as often as it takes, and leaves them in order."""
 
-    def __init__(self, settings: ServiceSettings, consumers: Sequence[Consumer], stopping: asyncio.Event) -> None:
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        connection: KafkaConnection,
+        consumers: Sequence[Consumer],
+        stopping: asyncio.Event,
+    ) -> None:
         self._consumers = consumers
         self._stopping = stopping
         self._grace = settings.graceful_stop_seconds
-        self._broker = build_broker(settings, consumers, stopping)
+        self._broker = build_broker(settings, connection, consumers, stopping)
         self._joins: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

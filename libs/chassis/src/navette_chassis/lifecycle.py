@@ -24,7 +24,7 @@ from navette_chassis.consumers import Consumer
 from navette_chassis.database import connect, ensure_indexes
 from navette_chassis.lease import Lease
 from navette_chassis.orphans import SessionLedger
-from navette_chassis.producer import PUBLISH_SECONDS, Producer
+from navette_chassis.producer import PUBLISH_SECONDS, KafkaConnection, KafkaTls, Producer
 from navette_chassis.relay import Relay
 from navette_chassis.telemetry import metrics
 from navette_chassis.transactions import Transactions
@@ -39,6 +39,8 @@ log = structlog.get_logger("navette.lifecycle")
 
 #: How long a readiness probe may ask the database or the broker, seconds.
 PROBE_SECONDS = 2.0
+#: Time between two looks at the certificate files, seconds.
+TLS_LOOK_SECONDS = 5.0
 
 _UNTIL_DATABASE = Backoff(first=0.2, cap=5.0)
 _RESTART = Backoff(first=0.5, cap=10.0)
@@ -57,7 +59,8 @@ class Running:
         """Set when nothing new may be taken: consumers and dispatcher stop."""
         self._relay_stop = asyncio.Event()
         self._lease_stop = asyncio.Event()
-        self.producer = Producer(settings)
+        self.kafka = KafkaConnection.of(settings)
+        self.producer = Producer(self.kafka, idempotent=settings.kafka_idempotent)
         self.lease = Lease(
             self.database,
             "relay",
@@ -84,7 +87,7 @@ class Running:
         self.consumers = [
             Consumer(one, self.transactions, self.producer, service.clock, self.intake_stop) for one in subscriptions
         ]
-        self.groups = ConsumerGroups(settings, self.consumers, self.intake_stop)
+        self.groups = ConsumerGroups(settings, self.kafka, self.consumers, self.intake_stop)
         self._resources = AsyncExitStack()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._started = False
@@ -107,6 +110,9 @@ class Running:
         if self.dispatcher is not None:
             dispatcher = self.dispatcher
             self._spawn("dispatcher", lambda: dispatcher.run(self.intake_stop))
+        if self.kafka.tls is not None:
+            tls = self.kafka.tls
+            self._spawn("certificates", lambda: self._watch(tls))
         await self.groups.start()
         metrics().observe("navette_relay_active", lambda: float(self.lease.held))
         self._started = True
@@ -125,6 +131,7 @@ class Running:
         await self._finish("relay", PUBLISH_SECONDS + 1)
         self._lease_stop.set()
         await self._finish("lease", self._service.settings.lease_ttl_seconds)
+        await self._finish("certificates", 1.0)
         await self.producer.stop()
         for resource in self._service.resources:
             resource.opened.clear()
@@ -188,6 +195,11 @@ class Running:
                     raise
             else:
                 return
+
+    async def _watch(self, tls: KafkaTls) -> None:
+        """Take renewed Kafka certificates into use without a restart."""
+        while not await wait_or_stop(self._lease_stop, TLS_LOOK_SECONDS):
+            tls.refresh()
 
     def _spawn(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         self._tasks[name] = asyncio.create_task(_keep_alive(name, work))

@@ -7,8 +7,8 @@ ever (engineering.md §2). Here each is under a timeout of its own.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from navette_chassis.settings import ServiceSettings
+from navette_chassis.tls import FileWatch, TlsFiles
 
 log = structlog.get_logger("navette.producer")
 
@@ -34,25 +35,63 @@ class PublishError(Exception):
         self.code = code
 
 
-def kafka_connection(settings: ServiceSettings) -> dict[str, Any]:
-    """Connection arguments of every Kafka client: mutual TLS as soon as a CA is configured."""
-    arguments: dict[str, Any] = {
-        "bootstrap_servers": settings.kafka_bootstrap,
-        "client_id": f"navette-{settings.service_name}",
-    }
-    if settings.kafka_ca is not None:
-        context = ssl.create_default_context(cafile=str(settings.kafka_ca))
-        if settings.kafka_cert is not None:
-            context.load_cert_chain(settings.kafka_cert, settings.kafka_key)
-        arguments |= {"security_protocol": "SSL", "ssl_context": context}
-    return arguments
+class KafkaTls:
+    """The one TLS context of this process towards Kafka; new connections use renewed files."""
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._files = files
+        self._watch = FileWatch(files.paths)
+        self.context = files.client_context()
+
+    def refresh(self) -> bool:
+        """Load the files if they changed; True if they did. An unusable pair keeps the old one in use."""
+        if not self._watch.changed():
+            return False
+        try:
+            self._files.client_context()  # authorities and pair must be usable before the live context takes them
+            if self._files.ca is not None:
+                self.context.load_verify_locations(self._files.ca)
+            if self._files.cert is not None:
+                self.context.load_cert_chain(self._files.cert, self._files.key)
+        except OSError:
+            log.warning("tls.reload_failed", certificate=self._files.name)
+            return False
+        self._watch.accept()
+        log.info("tls.reloaded", certificate=self._files.name)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConnection:
+    """How every Kafka client of this process connects: mutual TLS as soon as a CA is configured."""
+
+    bootstrap: str
+    client_id: str
+    tls: KafkaTls | None
+
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> KafkaConnection:
+        """Read the settings and the PEM files; ``OSError`` when these are unusable."""
+        tls = None
+        if settings.kafka_ca is not None:
+            tls = KafkaTls(TlsFiles("kafka", settings.kafka_ca, settings.kafka_cert, settings.kafka_key))
+        return cls(settings.kafka_bootstrap, f"navette-{settings.service_name}", tls)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of an aiokafka client."""
+        arguments: dict[str, Any] = {"bootstrap_servers": self.bootstrap, "client_id": self.client_id}
+        if self.tls is not None:
+            arguments |= {"security_protocol": "SSL", "ssl_context": self.tls.context}
+        return arguments
 
 
 class Producer:
     """Publishes raw messages; connects when first used and again after a failure."""
 
-    def __init__(self, settings: ServiceSettings) -> None:
-        self._settings = settings
+    def __init__(self, connection: KafkaConnection, *, idempotent: bool) -> None:
+        self._connection_arguments = connection.arguments
+        self._idempotent = idempotent
         self._publish_seconds = PUBLISH_SECONDS
         self._kafka: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
@@ -95,9 +134,9 @@ class Producer:
         async with self._connecting:
             if self._kafka is None:
                 producer = AIOKafkaProducer(
-                    **kafka_connection(self._settings),
+                    **self._connection_arguments,
                     acks="all",
-                    enable_idempotence=self._settings.kafka_idempotent,
+                    enable_idempotence=self._idempotent,
                     # Half, so that a single unknown topic fails by itself before the whole producer is suspected.
                     request_timeout_ms=int(self._publish_seconds * 500),
                     retry_backoff_ms=100,
@@ -107,7 +146,7 @@ class Producer:
                 try:
                     await producer.start()
                 except BaseException:
-                    await _stop_quietly(producer)
+                    self._stop_later(producer)
                     raise
                 self._kafka = producer
             return self._kafka
@@ -116,6 +155,10 @@ class Producer:
         if producer is None or producer is not self._kafka:
             return
         self._kafka = None
+        self._stop_later(producer)
+
+    def _stop_later(self, producer: AIOKafkaProducer) -> None:
+        """Stop in the background: whoever waits for an answer need not wait for this."""
         task = asyncio.create_task(_stop_quietly(producer))
         self._abandoned.add(task)
         task.add_done_callback(self._abandoned.discard)
