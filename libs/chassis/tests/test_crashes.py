@@ -137,7 +137,7 @@ async def test_kills_at_random_moments_lose_nothing_and_double_nothing(world: An
         await process.wait()
     await processes.start()
     await producing
-    await until(lambda: all_ended(world, total), seconds=40)
+    await until(lambda: all_ended(world, total), seconds=60)
     await each_once(world, total)
 
 
@@ -161,7 +161,7 @@ async def test_a_deployment_every_second_loses_nothing_and_redoes_nothing_visibl
         assert await asyncio.wait_for(old.wait(), 20) in {0, -signal.SIGTERM}
         old = new
     await producing
-    await until(lambda: all_ended(world, total), seconds=40)
+    await until(lambda: all_ended(world, total), seconds=60)
     await each_once(world, total)
     numbers = [row["n"] for row in await world.database["ended"].find().to_list()]
     assert numbers == sorted(numbers), "the order of the subject held through every change of hands"
