@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable
 from importlib.resources import files
+from pathlib import Path
 
 from navette_sandbox import group
 from navette_sandbox.layout import SERVICES, Layout
@@ -29,8 +30,12 @@ def _inherited() -> dict[str, str]:
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
 
 
-def simulator_command(layout: Layout, name: str) -> list[str]:
-    """Command line of a simulator."""
+_DATA: dict[str, str] = {"dmp": "dmp.json"}
+"""Simulators whose packaged data must be named; the others find theirs."""
+
+
+def simulator_command(layout: Layout, name: str, data: Path | None = None) -> list[str]:
+    """Command line of a simulator; `data` replaces its data file."""
     ports = layout.ports
     command = [sys.executable, "-m", f"navette_sandbox.simulators.{name}"]
     if name == "mss":
@@ -39,8 +44,8 @@ def simulator_command(layout: Layout, name: str) -> list[str]:
         command += ["--port", str(ports[f"sim-{name}"])]
     command += ["--control-port", str(ports[f"sim-{name}.control"])]
     command += ["--pki", str(layout.pki.directory), "--state", str(layout.received(name))]
-    if name == "dmp":
-        command += ["--data", str(files("navette_sandbox.simulators") / "data" / "dmp.json")]
+    if data is not None or name in _DATA:
+        command += ["--data", str(data or files("navette_sandbox.simulators") / "data" / _DATA[name])]
     if name == "psc":
         public = layout.url("psc-auth")
         command += ["--client-id", PSC_CLIENT_ID, "--redirect-uri", f"{public}/auth/psc/callback"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import IO, Self
 
 from navette_sandbox import environments, probes
@@ -29,7 +30,11 @@ _RESTART_AFTER = 1.0
 
 
 class Sandbox:
-    """One sandbox: `with Sandbox(layout) as sandbox:` starts it, leaving the block stops everything."""
+    """One sandbox: `with Sandbox(layout) as sandbox:` starts it, leaving the block stops everything.
+
+    `without` names processes to leave out, `data` gives simulators another data file, `variables` are added to
+    the environment of every service.
+    """
 
     def __init__(
         self,
@@ -39,6 +44,8 @@ class Sandbox:
         without: Collection[str] = (),
         fresh: bool = False,
         ready_seconds: float = 60.0,
+        data: Mapping[str, Path] | None = None,
+        variables: Mapping[str, str] | None = None,
         say: Say = lambda _line: None,
     ) -> None:
         self.layout = layout
@@ -50,6 +57,8 @@ class Sandbox:
         self._simulators = [name for name in SIMULATORS if f"sim-{name}" not in without]
         self._fresh = fresh
         self._ready_seconds = ready_seconds
+        self._data = dict(data or {})
+        self._variables = dict(variables or {})
         self._say = say
         self._lock: IO[str] | None = None
         self._down: dict[str, float] = {}
@@ -101,7 +110,7 @@ class Sandbox:
     def _simulator(self, name: str) -> Child:
         return Child(
             f"simulator of {name}",
-            environments.simulator_command(self.layout, name),
+            environments.simulator_command(self.layout, name, self._data.get(name)),
             log=self.layout.logs / f"sim-{name}.log",
             ready=probes.simulator_ready(self.layout, name),
             env=environments.simulator_environment(),
@@ -114,7 +123,8 @@ class Sandbox:
             environments.service_command(name),
             log=self.layout.logs / f"{name}.log",
             ready=probes.service_ready(self.layout, name),
-            env=environments.service_environment(self.layout, name, idempotent=self.broker.idempotent),
+            env=environments.service_environment(self.layout, name, idempotent=self.broker.idempotent)
+            | self._variables,
             start_seconds=self._ready_seconds,
             stop_seconds=20.0,
         )
