@@ -53,7 +53,9 @@ _Examples = Iterator[tuple[str, e.Event]]
 def examples(traits: Sealed[e.Traits], ins: Sealed[e.Ins], reason: Sealed[str]) -> _Examples:
     """Yield (name, event): `minimal` has required fields only, `full` has all."""
     yield from _patient(traits, ins)
-    yield from _report(reason)
+    yield from _signed()
+    yield from _composed()
+    yield from _withdrawn_and_announced(reason)
     yield from _dmp()
     yield from _mss()
     yield (
@@ -107,7 +109,7 @@ def _patient(traits: Sealed[e.Traits], ins: Sealed[e.Ins]) -> _Examples:
     yield "full", e.PatientMerged(surviving_id=_PATIENT, absorbed_id=_OTHER_PATIENT, revision=4)
 
 
-def _report(reason: Sealed[str]) -> _Examples:
+def _signed() -> _Examples:
     yield (
         "minimal",
         e.ReportSigned(
@@ -140,6 +142,9 @@ def _report(reason: Sealed[str]) -> _Examples:
             replaces_version=1,
         ),
     )
+
+
+def _composed() -> _Examples:
     yield (
         "minimal",
         e.ReportComposed(
@@ -173,6 +178,9 @@ def _report(reason: Sealed[str]) -> _Examples:
             composed_at=_AT,
         ),
     )
+
+
+def _withdrawn_and_announced(reason: Sealed[str]) -> _Examples:
     yield "minimal", e.ReportWithdrawn(report_id=_REPORT, version=1, withdrawn_by_rpps=_RPPS, withdrawn_at=_AT)
     yield (
         "full",
