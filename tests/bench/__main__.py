@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import platform
 import sys
@@ -11,6 +12,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
 from navette_sandbox.layout import make_layout
 from navette_sandbox.supervisor import Sandbox
 
@@ -37,6 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     rows, broker = measure()
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}, broker {broker}"
     text = (

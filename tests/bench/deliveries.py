@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 
@@ -31,10 +32,11 @@ async def drain(broker: EmbeddedBroker, uri: str) -> Row:
     )
     service = Service(settings, name="bench")
     done: list[float] = []
-    opened = False
+    gate = asyncio.Event()
 
     async def attempt(_delivery: Delivery) -> Outcome:
-        return Outcome.delivered() if opened else Outcome.transient("closed", endpoint_down=True)
+        await gate.wait()
+        return Outcome.delivered()
 
     async def settle(_delivery: Delivery, _outcome: Outcome, _uow: UnitOfWork) -> None:
         done.append(time.monotonic())
@@ -49,12 +51,11 @@ async def drain(broker: EmbeddedBroker, uri: str) -> Row:
     async with running(service):
         for first in range(0, WAITING, 100):
             await service.transact(schedule, first)
-        opened = True
+        gate.set()
         await until(lambda: bool(done), seconds=120)
         started, before = time.monotonic(), len(done)
         await until(lambda: time.monotonic() - started > MEASURED_SECONDS or len(done) >= WAITING, seconds=60)
         rate = (len(done) - before) / (time.monotonic() - started)
-        await service.database.client.drop_database(settings.mongo_database)
     floor = await transactions_per_second(uri)
     return Row(
         "drain of 10,000 waiting deliveries, no rate configured",
