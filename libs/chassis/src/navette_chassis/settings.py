@@ -136,6 +136,8 @@ class ServiceSettings(BaseSettings):
             problems.append("kafka_idempotent=false is refused in production")
         if self.service_key is None and self.service_urls:
             problems.append("service_key is required in production by a service that calls others")
+        if self.keyring is not None and b"published-test" in self.keyring.read_bytes():
+            problems.append("keyring holds the published keys of the examples: anybody can open what they seal")
         if self.service_key is not None and self.keyring is not None and self.service_key == self.keyring:
             problems.append("service_key and keyring must be different files")
         for name, url in [("psc_auth_url", self.psc_auth_url), *self._service_url_items()]:

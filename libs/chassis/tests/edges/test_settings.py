@@ -81,6 +81,12 @@ def test_production_refuses_an_unsafe_database_connection(safe, uri, rule):
     assert rule in refused(**safe)
 
 
+def test_production_refuses_the_published_keys_of_the_examples(safe):
+    examples = Path(__file__).parents[4] / "contracts" / "examples" / "keyring.json"
+    safe["keyring"].write_bytes(examples.read_bytes())
+    assert "published keys" in refused(**safe)
+
+
 def test_a_database_password_in_the_environment_is_refused(safe):
     del safe["mongo_uri_file"]
     said = refused(**safe, mongo_uri="mongodb://navette:kB7-long@db1/?tls=true")
