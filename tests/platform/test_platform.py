@@ -9,7 +9,11 @@ import asyncio
 import itertools
 import os
 import random
+import subprocess
+import sys
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -22,6 +26,9 @@ from navette_sandbox.scenarios.client import PlatformError, arrived
 from navette_sandbox.scenarios.plays import Played, Stage, play_b, play_c, play_d, release_b
 from navette_sandbox.verify.deliveries import Verification
 from navette_sandbox.verify.submissions import read_submissions
+
+if TYPE_CHECKING:
+    from conftest import Ground
 
 pytestmark = [pytest.mark.timeout(420)]
 
@@ -88,6 +95,22 @@ async def test_a_signed_report_reaches_the_dmp_the_requester_and_the_patient(sta
     page = await stage.radiologist.get_bytes("report", "/pages/journey")
     assert chosen[0].text.title.encode() in page
     _verify(stage)
+
+
+@pytest.mark.conformance
+def test_every_document_that_left_passes_the_rules_of_the_ans(ground: Ground, tmp_path: Path) -> None:
+    conformance = Path(os.environ.get("NAVETTE_CONFORMANCE_DIR", "../shared/conformance")).resolve()
+    if not (conformance / "validate_cda.py").exists():
+        pytest.skip("NAVETTE_CONFORMANCE_DIR does not name the conformance data")
+    documents = read_submissions(ground.sandbox.layout.received("dmp") / "submissions")
+    files = [tmp_path / f"{number:02d}.xml" for number in range(len(documents))]
+    for file, document in zip(files, documents, strict=True):
+        file.write_bytes(document.content)
+    command = [sys.executable, str(conformance / "validate_cda.py"), "--lint-fails", *map(str, files)]
+    validated = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert validated.returncode == 0, validated.stdout[-3000:]
+    assert validated.stdout.strip().endswith(f"{len(files)} passed, 0 failed")
+    assert files
 
 
 @pytest.mark.dsr("RIS.INS.37")

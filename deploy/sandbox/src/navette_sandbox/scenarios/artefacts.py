@@ -86,6 +86,8 @@ def _write_report(output: Path, one: Played, found: Delivered, raw: set[bytes], 
         with_ins = "" if len(documents) == 1 else (" avec INS" if cda.ins else " sans INS")
         keep(f"compte-rendu-v{version}.pdf", f"PDF{with_ins}", cda.pdf)
         keep(f"document-v{version}.xml", f"CDA{with_ins}", cda.data)
+    for entry, _cda in found.documents:
+        files.links.append(("Soumission au DMP", f"echanges/dmp/submissions/{entry.lot}/envelope.xml"))
     for mail, _entry, _cda in found.mails:
         to_requester = mail.recipient.lower() == one.requester.mailbox.lower()
         name, label = ("demandeur", "au demandeur") if to_requester else ("patient", "au patient")

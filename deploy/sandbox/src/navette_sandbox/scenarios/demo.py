@@ -38,8 +38,8 @@ def run_demo(output: Path, root: Path, broker: BrokerChoice, console: Console) -
     if stage is None:
         console.print(f"The demonstration could not begin: {failure}", style="bold red")
         return False
-    checks = _conclude(output, stage, refusals, failure)
     write_exchanges(output, layout, logs)
+    checks = _conclude(output, stage, refusals, failure)
     _report(console, checks, output, time.monotonic() - started)
     return all(check.held for check in checks)
 
@@ -95,6 +95,8 @@ def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str)
     files = write_reports(output, stage.played, verification.delivered, mails)
     missing = [path for one in files for _label, path in one.links if not (output / path).is_file()]
     checks.append(Check("every file linked from the page exists", not missing, ", ".join(missing)))
+    searches = list((output / "echanges" / "insi" / "exchanges").glob("*-answer.xml"))
+    checks.append(Check("every INSi exchange is kept", len(searches) >= len(stage.patient_ids), f"{len(searches)}"))
     write_page(output, stage.played, files, checks, stage.sandbox.broker.kind)
     return checks
 

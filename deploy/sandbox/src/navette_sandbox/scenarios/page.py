@@ -67,8 +67,9 @@ def write_page(
 {when}, courtier {escape(broker)}</p><p>&nbsp;</p></div></header>
 <main><div class="figures">{shown}</div>{body}{_verified(checks)}</main>
 <footer>Patients, médecins et établissements sont fictifs ; les services nationaux sont simulés. Ce que les
-simulateurs ont reçu est dans <a href="echanges/">echanges/</a>, les journaux dans
-<a href="journaux/">journaux/</a>.</footer></body></html>
+simulateurs ont reçu est dans <a href="echanges/">echanges/</a> (dont les
+<a href="echanges/insi/exchanges/">échanges INSi</a>), les journaux dans <a href="journaux/">journaux/</a>.</footer>
+</body></html>
 """
     (output / "index.html").write_text(page, "utf-8")
 

@@ -45,6 +45,8 @@ class DmpDocument:
     size: int
     patient_id: str
     content: bytes
+    lot: str = ""
+    """Name of the submission it came in."""
 
 
 @dataclass(frozen=True)

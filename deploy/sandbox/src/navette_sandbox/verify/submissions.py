@@ -44,4 +44,11 @@ def _document(entry: etree._Element, lot: Path) -> DmpDocument:
     content = lot / f"{unique_id}.xml"
     if not content.exists():
         raise ValueError("a submission without its document")
-    return DmpDocument(unique_id, slot("hash"), int(slot("size") or -1), external(_PATIENT_ID), content.read_bytes())
+    return DmpDocument(
+        unique_id=unique_id,
+        hash=slot("hash"),
+        size=int(slot("size") or -1),
+        patient_id=external(_PATIENT_ID),
+        content=content.read_bytes(),
+        lot=lot.name,
+    )

@@ -92,6 +92,7 @@ class InsiSimulator(Simulator):
         if replaced is not None:
             return replaced
         answer = self._answer(request, target)
+        self._keep(request.body, answer.body)
         self._calls.append(
             {
                 "at": self._now().isoformat(),
@@ -106,6 +107,14 @@ class InsiSimulator(Simulator):
         if self.faults.take(target, "truncated"):
             body = body[: len(body) // 2]
         return Response(answer.status, body, "application/soap+xml; charset=utf-8")
+
+    def _keep(self, asked: bytes, answered: bytes) -> None:
+        """Write both envelopes to the state folder: what a tester compares with the guide."""
+        folder = self.config.state / "exchanges"
+        folder.mkdir(parents=True, exist_ok=True)
+        number = len(self._calls) + 1
+        (folder / f"{number:05d}-request.xml").write_bytes(asked)
+        (folder / f"{number:05d}-answer.xml").write_bytes(answered)
 
     def _answer(self, request: Request, target: str) -> _Answer:
         style = replies.Style(
