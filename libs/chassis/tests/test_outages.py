@@ -48,7 +48,7 @@ async def test_a_broker_that_was_gone_is_found_again_and_gets_what_was_committed
         for number in range(2, 12):
             await service.transact(world.emit, f"k{number % 3}", number)
         await until(lambda: is_told(service, "broker", "unreachable"))
-        await asyncio.sleep(5.0)
+        await asyncio.sleep(4.0)
         await world.broker.gate.open()
         await until(lambda: all_once(world, 11), seconds=30)
         await until(lambda: is_ready(service), seconds=30)
@@ -63,7 +63,7 @@ async def test_a_broker_that_froze_is_waited_for(frail_world: Any) -> None:
         try:
             for number in range(2, 8):
                 await service.transact(world.emit, "a", number)
-            await asyncio.sleep(6.0)
+            await asyncio.sleep(5.0)
         finally:
             world.broker.resume()
         await until(lambda: all_once(world, 7), seconds=30)
@@ -80,7 +80,7 @@ async def test_a_database_that_was_killed_is_found_again_and_no_message_was_pass
         world.mongo.kill()
         await world.send(*[world.message("k", number) for number in range(2, 12)])
         await until(lambda: is_told(service, "database", "unreachable"))
-        await asyncio.sleep(5.0)
+        await asyncio.sleep(4.0)
         assert (await service.checks())["consumer:write_down"] == "ok"
         await asyncio.to_thread(world.mongo.start)
         await until(lambda: all_once(world, 11), seconds=30)
