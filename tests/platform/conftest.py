@@ -12,7 +12,7 @@ from navette_sandbox.embedded import kafka
 from navette_sandbox.embedded.broker import BrokerKind
 from navette_sandbox.layout import make_layout
 from navette_sandbox.scenarios.client import Radiologist, Secretary
-from navette_sandbox.scenarios.plays import Played, Stage
+from navette_sandbox.scenarios.stage import Played, Stage
 from navette_sandbox.supervisor import Sandbox
 
 

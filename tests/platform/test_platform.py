@@ -23,7 +23,8 @@ from navette_sandbox.ports import wait_until
 from navette_sandbox.scenarios.artefacts import read_mailboxes
 from navette_sandbox.scenarios.catalogue import ReportText, reports
 from navette_sandbox.scenarios.client import PlatformError, arrived
-from navette_sandbox.scenarios.plays import Played, Stage, play_b, play_c, play_d, release_b
+from navette_sandbox.scenarios.plays import play_b, play_c, play_d, release_b
+from navette_sandbox.scenarios.stage import Played, Stage
 from navette_sandbox.verify.deliveries import Verification
 from navette_sandbox.verify.submissions import read_submissions
 

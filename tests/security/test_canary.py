@@ -29,7 +29,7 @@ from navette_sandbox.layout import SERVICES, make_layout
 from navette_sandbox.pki import PROBE
 from navette_sandbox.scenarios.catalogue import Patient, ReportText, reports, requesters, study_uid
 from navette_sandbox.scenarios.client import PlatformError, Radiologist, Secretary, poll
-from navette_sandbox.scenarios.plays import Stage, line
+from navette_sandbox.scenarios.stage import Stage, line
 from navette_sandbox.supervisor import PARTITIONS, Sandbox
 from navette_sandbox.verify.leaks import Detector, Leak
 

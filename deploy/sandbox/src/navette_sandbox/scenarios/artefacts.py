@@ -12,7 +12,7 @@ from pathlib import Path
 
 from navette_sandbox import group
 from navette_sandbox.layout import Layout
-from navette_sandbox.scenarios.plays import Played
+from navette_sandbox.scenarios.stage import Played
 from navette_sandbox.verify.deliveries import Delivered, MailboxEntry
 
 

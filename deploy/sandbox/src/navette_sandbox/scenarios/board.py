@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from navette_sandbox.scenarios.plays import Journey, Played, Stage, line
+from navette_sandbox.scenarios.stage import Journey, Played, Stage, line
 
 _STYLES = {
     "waiting": "yellow",

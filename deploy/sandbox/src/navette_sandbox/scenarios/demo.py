@@ -18,7 +18,8 @@ from navette_sandbox.scenarios.artefacts import read_mailboxes, start_output, wr
 from navette_sandbox.scenarios.board import board, show
 from navette_sandbox.scenarios.client import PlatformError, Radiologist, Secretary
 from navette_sandbox.scenarios.page import write_page
-from navette_sandbox.scenarios.plays import ScenarioError, Stage, play_all
+from navette_sandbox.scenarios.plays import play_all
+from navette_sandbox.scenarios.stage import ScenarioError, Stage
 from navette_sandbox.supervisor import Sandbox
 from navette_sandbox.verify.deliveries import Check, Verification
 from navette_sandbox.verify.submissions import read_submissions

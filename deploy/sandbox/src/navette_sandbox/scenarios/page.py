@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from navette_sandbox.scenarios.artefacts import ReportFiles
 from navette_sandbox.scenarios.catalogue import PARIS
-from navette_sandbox.scenarios.plays import Journey, Played
+from navette_sandbox.scenarios.stage import Journey, Played
 from navette_sandbox.verify.deliveries import Check
 
 _SCENARIOS = {

@@ -25,6 +25,7 @@ import pypdf
 from pypdf.errors import PyPdfError
 
 _MAX_DEPTH = 5
+_ALLOCATED = bytes(4096)
 _MAX_UNPACKED = 64 * 1024 * 1024
 _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-](?:[A-Za-z0-9+/_-]|\r?\n[ \t]*(?=[A-Za-z0-9+/_-])){14,}={0,2}")
 _ESCAPES = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -67,7 +68,8 @@ class Detector:
         """Every secret found in `data`, each once with its outermost wrapping."""
         found: dict[str, Leak] = {}
         # Journals and indexes are allocated ahead, full of zeros.
-        for wrapping, layer in _layers(data.rstrip(b"\x00")):
+        used = data.rstrip(b"\x00") if data.endswith(_ALLOCATED) else data
+        for wrapping, layer in _layers(used):
             folded = fold(layer)
             for name, value in self._secrets.items():
                 if name not in found and value in folded:

@@ -1,0 +1,169 @@
+"""What the scenarios share: who plays, what was played, and how the platform is asked about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from navette_sandbox import group
+from navette_sandbox.scenarios.catalogue import Patient, ReportText, Requester, patients, reports, requesters, study_uid
+from navette_sandbox.scenarios.client import Radiologist, Secretary, poll
+from navette_sandbox.supervisor import Sandbox
+from navette_sandbox.verify.deliveries import Signed
+
+Say = Callable[[str], None]
+Journey = dict[str, Any]
+
+
+class ScenarioError(Exception):
+    """What a scenario waits for cannot come any more."""
+
+
+@dataclass
+class Played:
+    """One report of a run and what became of it."""
+
+    number: int
+    text: ReportText
+    patient: Patient
+    requester: Requester
+    site_id: str
+    patient_id: str
+    report_id: str
+    accession: str
+    study_uid: str
+    late: bool = False
+    """Whether the identity was qualified only after the requester had been served."""
+    journey: Journey = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Name of the report within a run."""
+        return f"{self.number:02d}-{self.text.key}"
+
+    def signed(self) -> Signed:
+        """What the verification compares the deliveries with."""
+        return Signed(
+            key=self.key,
+            title=self.text.title,
+            conclusion=str(self.text.content["conclusion"]),
+            study_uid=self.study_uid,
+            author_rpps=group.RADIOLOGIST["rpps"],
+            birth_name=self.patient.birth_name,
+            matricule=self.patient.matricule,
+            ins_oid=self.patient.oid,
+            requester=self.requester.mailbox,
+            patient=f"{self.patient.matricule}@{group.PATIENT_DOMAIN}",
+            late=self.late,
+        )
+
+
+@dataclass
+class Stage:
+    """What the scenarios share: who plays, what was played, what was seen on the way."""
+
+    sandbox: Sandbox
+    secretary: Secretary
+    radiologist: Radiologist
+    say: Say
+    played: list[Played] = field(default_factory=list)
+    patient_ids: dict[str, str] = field(default_factory=dict)
+    observations: list[tuple[str, bool, str]] = field(default_factory=list)
+    """What only can be seen while a scenario runs: (what must be true, whether it was, detail)."""
+
+    def observe(self, what: str, held: bool, detail: str = "") -> None:
+        """Note whether something that must be true was."""
+        self.observations.append((what, held, detail))
+
+    async def fault(self, simulator: str, **script: Any) -> None:
+        """Tell a simulator to misbehave."""
+        async with httpx.AsyncClient() as http:
+            url = f"{self.sandbox.layout.control_url(simulator)}/faults"
+            (await http.post(url, json=script)).raise_for_status()
+
+    async def state(self, simulator: str, view: str) -> Any:
+        """What a simulator holds."""
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(f"{self.sandbox.layout.control_url(simulator)}/state/{view}")
+            answer.raise_for_status()
+            return answer.json()
+
+    async def register(self, key: str) -> str:
+        """Create a patient once."""
+        if key not in self.patient_ids:
+            site = group.SITES[len(self.patient_ids) % len(group.SITES)]["site_id"]
+            self.patient_ids[key] = await self.secretary.register(patients()[key], site)
+        return self.patient_ids[key]
+
+    async def sign(self, text: ReportText, *, late: bool = False) -> Played:
+        """Draft and sign one report for a patient who is registered."""
+        played = self.prepare(text, late=late)
+        await self.draft(played)
+        await self.radiologist.sign(played.report_id)
+        return played
+
+    def prepare(self, text: ReportText, *, late: bool = False) -> Played:
+        """Give a report its number, accession number and study."""
+        number = len(self.played) + 1
+        played = Played(
+            number=number,
+            text=text,
+            patient=patients()[text.patient],
+            requester=requesters()[text.requester],
+            site_id=group.SITES[number % len(group.SITES)]["site_id"],
+            patient_id=self.patient_ids[text.patient],
+            report_id="",
+            accession=f"NVT{datetime.now(UTC):%y%m%d}{number:04d}",
+            study_uid=study_uid(number),
+            late=late,
+        )
+        self.played.append(played)
+        return played
+
+    async def draft(self, played: Played) -> None:
+        """Write the draft of a prepared report."""
+        content = played.text.draft(played.requester, played.accession, played.study_uid, datetime.now(UTC))
+        played.report_id = await self.radiologist.draft(played.patient_id, played.site_id, content)
+
+    async def refresh(self) -> None:
+        """Read the journeys of everything that was played."""
+        known = await self.radiologist.journeys()
+        for one in self.played:
+            one.journey = known.get(one.report_id, one.journey)
+
+    async def wait(
+        self, chosen: list[Played], done: Callable[[Journey], bool], what: str, seconds: float = 60.0
+    ) -> None:
+        """Wait until each chosen report's journey is as wished."""
+
+        async def ask() -> list[Journey]:
+            await self.refresh()
+            for one in chosen:
+                _refuse_failures(one, what)
+            return [one.journey for one in chosen]
+
+        await poll(ask, lambda found: all(one and done(one) for one in found), seconds=seconds, what=what)
+
+
+def _refuse_failures(one: Played, what: str) -> None:
+    for found in one.journey.get("lines", []):
+        if found["state"] in {"refused", "failed"}:
+            which = f"{one.text.key}, {found['channel']} {found['role']} {found['state']}"
+            raise ScenarioError(f"{what}: {which}: {found['reason']}")
+
+
+def of_scenario(letter: str) -> list[ReportText]:
+    """The reports of one scenario."""
+    return [one for one in reports() if one.scenario == letter]
+
+
+def line(journey: Journey, channel: str, role: str = "") -> Journey:
+    """The line of a channel (and role) of a journey, empty when there is none."""
+    for one in journey["lines"]:
+        if one["channel"] == channel and role in {"", one["role"]}:
+            return dict(one)
+    return {}
