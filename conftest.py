@@ -14,7 +14,7 @@ LAYERS = {
     "peers": "software nobody here wrote: xmlsec1, oidc-provider, postfix, dovecot",
     "containers": "the real images, through testcontainers",
 }
-SERVICE_FIXTURES = {"mongo_server", "mongo_database", "kafka_broker", "pki"}
+SERVICE_FIXTURES = {"mongo_server", "mongo_database", "kafka_broker", "pki", "frail_world", "apache_kafka"}
 LAYER = pytest.StashKey[str]()
 
 
