@@ -10,11 +10,11 @@ LAYERS = {
     "service": "embedded broker and database, real sockets: handlers, APIs, chassis, simulators",
     "conformance": "official schemas, rule files and examples (NAVETTE_CONFORMANCE_DIR)",
     "platform": "the sandbox: every service a process, outages, kill -9, canaries",
-    "kafka": "the platform layer on Apache Kafka",
+    "kafka": "on Apache Kafka itself: chassis, embedded broker, the whole platform",
     "peers": "software nobody here wrote: xmlsec1, oidc-provider, postfix, dovecot",
     "containers": "the real images, through testcontainers",
 }
-SERVICE_FIXTURES = {"mongo_server", "mongo_database", "kafka_broker", "pki", "frail_world", "apache_kafka"}
+SERVICE_FIXTURES = {"mongo_server", "mongo_database", "kafka_broker", "pki", "frail_world"}
 LAYER = pytest.StashKey[str]()
 
 
@@ -24,6 +24,8 @@ def layer_of(item: pytest.Item) -> str:
         if item.get_closest_marker(name):
             return name
     fixtures = set(getattr(item, "fixturenames", ()))
+    if "apache_kafka" in fixtures:
+        return "kafka"
     return "service" if fixtures & SERVICE_FIXTURES else "pure"
 
 
