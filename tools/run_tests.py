@@ -40,7 +40,7 @@ def docker_engine() -> bool:
 
 
 def main() -> int:
-    """Run pytest over the whole workspace; its exit code is ours."""
+    """Run pytest over the whole workspace, measurements apart (`make bench`); its exit code is ours."""
     for what, present, lost in prerequisites():
         sys.stdout.write(f"{'found  ' if present else 'MISSING'} {what}{'' if present else f': not run: {lost}'}\n")
     sys.stdout.flush()
@@ -48,7 +48,10 @@ def main() -> int:
     started = time.monotonic()
     paths = ["contracts", "libs", "services", "deploy/sandbox", "tests"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *paths, *sys.argv[1:]], cwd=ROOT, env=environment, check=False
+        [sys.executable, "-m", "pytest", "-q", "-m", "not bench", *paths, *sys.argv[1:]],
+        cwd=ROOT,
+        env=environment,
+        check=False,
     )
     sys.stdout.write(f"whole run: {time.monotonic() - started:.0f} s\n")
     return done.returncode
