@@ -8,6 +8,7 @@ renewal, so that it stops believing before anyone may take over. Each change of 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -122,4 +123,5 @@ class Lease:
 
 
 def _now() -> float:
-    return asyncio.get_running_loop().time()
+    # Not the loop's clock: gauges are read by the thread that exports metrics, where no loop runs.
+    return time.monotonic()
