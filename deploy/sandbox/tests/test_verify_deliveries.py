@@ -191,21 +191,21 @@ def _never_signed(case: Case) -> None:
 
 
 FAULTS: list[tuple[Callable[[Case], None], str]] = [
-    (_lose_document, "lost: 1"),
-    (_lose_patient_mail, "lost: 1"),
-    (_double_document, "delivered twice: 1"),
-    (_double_mail, "delivered twice: 1"),
-    (_stranger, "delivered twice: 1"),
-    (_repeat_message_id, "every mail has a Message-ID of its own"),
-    (_lie_about_hash, "hash in the DMP"),
-    (_lie_about_size, "size in the DMP"),
-    (_wrong_patient, "patient in the DMP"),
-    (_other_author, "author is the radiologist"),
-    (_other_pdf, "byte for byte"),
-    (_blank_pdf, "shows title, name and conclusion"),
-    (_other_document_to_patient, "DMP and mails carry the same document"),
-    (_no_ins, "the mail carries the qualified INS"),
-    (_never_signed, "nothing was delivered that was not signed"),
+    (_lose_document, "perdus : 1"),
+    (_lose_patient_mail, "perdus : 1"),
+    (_double_document, "arrivés deux fois : 1"),
+    (_double_mail, "arrivés deux fois : 1"),
+    (_stranger, "arrivés deux fois : 1"),
+    (_repeat_message_id, "son propre Message-ID"),
+    (_lie_about_hash, "empreinte déclarée au DMP"),
+    (_lie_about_size, "taille déclarée au DMP"),
+    (_wrong_patient, "patient déclaré au DMP"),
+    (_other_author, "l’auteur est le radiologue"),
+    (_other_pdf, "octet pour octet"),
+    (_blank_pdf, "avec titre, nom et conclusion"),
+    (_other_document_to_patient, "portent le même document"),
+    (_no_ins, "le courriel porte l’INS qualifiée"),
+    (_never_signed, "rien n’est arrivé qui n’ait été signé"),
 ]
 
 
@@ -226,7 +226,7 @@ def test_a_matricule_that_left_before_qualification_is_noticed(where: str) -> No
         "version": _mail(SIGNED.requester, _cda(ins=False, version=3), flag="N", version=3),
     }
     case.mails[0] = changed[where]
-    assert any("before qualification" in what for what in case.broken()), case.broken()
+    assert any("avant la qualification" in what for what in case.broken()), case.broken()
 
 
 def test_a_second_edition_that_is_another_document_is_noticed() -> None:
@@ -234,4 +234,4 @@ def test_a_second_edition_that_is_another_document_is_noticed() -> None:
     other = _cda(version=2).replace(b"1.2.250.1.999.2", b"1.2.250.1.999.8")
     case.documents[0] = _document(other, 2)
     case.mails[1] = _mail(SIGNED.patient, other, version=2)
-    assert any("next version of the same document" in what for what in case.broken()), case.broken()
+    assert any("version suivante du même document" in what for what in case.broken()), case.broken()

@@ -88,16 +88,18 @@ def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str)
     mails = read_mailboxes(layout.received("mss"))
     documents = read_submissions(layout.received("dmp") / "submissions")
     verification = Verification([one.signed() for one in stage.played], documents, mails)
-    checks = [Check("every scenario was played to its end", not failure, failure)]
-    checks += [Check("fourteen reports were signed", len(stage.played) == 14, str(len(stage.played)))]
+    checks = [Check("tous les scénarios ont été joués jusqu’au bout", not failure, failure)]
+    checks += [Check("quatorze comptes rendus ont été signés", len(stage.played) == 14, str(len(stage.played)))]
     checks += [Check(*observation) for observation in stage.observations]
-    checks += [Check("the national services refused nothing", not refusals, "; ".join(refusals[:5]))]
+    checks += [Check("les services nationaux n’ont rien refusé", not refusals, "; ".join(refusals[:5]))]
     checks += verification.checks
     files = write_reports(output, stage.played, verification.delivered, mails)
     missing = [path for one in files for _label, path in one.links if not (output / path).is_file()]
-    checks.append(Check("every file linked from the page exists", not missing, ", ".join(missing)))
+    checks.append(Check("chaque fichier cité par la page existe", not missing, ", ".join(missing)))
     searches = list((output / "echanges" / "insi" / "exchanges").glob("*-answer.xml"))
-    checks.append(Check("every INSi exchange is kept", len(searches) >= len(stage.patient_ids), f"{len(searches)}"))
+    checks.append(
+        Check("chaque échange INSi est conservé", len(searches) >= len(stage.patient_ids), f"{len(searches)}")
+    )
     write_page(output, stage.played, files, checks, stage.sandbox.broker.kind)
     return checks
 

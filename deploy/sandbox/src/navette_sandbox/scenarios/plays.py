@@ -54,13 +54,13 @@ async def play_b(stage: Stage) -> list[Played]:
     places = [directory / name for name in ("received", "logs", "broker", "config")]
     leaks = await asyncio.to_thread(Detector(secrets).scan_files, places, directory)
     stage.observe(
-        "no matricule anywhere before the identity is qualified: mails, DMP, broker, logs",
+        "aucun matricule nulle part avant la qualification : courriels, DMP, courtier, journaux",
         not leaks,
         "; ".join(map(str, leaks[:3])),
     )
     first = chosen[0].journey
     stage.observe(
-        "the journey says why the report waits and who must act",
+        "le parcours dit pourquoi le compte rendu attend et qui doit agir",
         bool(line(first, "dmp")["reason_label"]) and line(first, "dmp")["who_must_act"] == "secretary",
         line(first, "dmp")["reason_label"],
     )
@@ -94,11 +94,11 @@ async def play_c(stage: Stage) -> None:
 
     await stage.wait(chosen, mailed, "scenario c: mails do not wait for the DMP", seconds=OUTAGE_SECONDS)
     stage.observe(
-        "mails leave while the DMP is down",
+        "les courriels partent pendant l’interruption du DMP",
         time.monotonic() - started < OUTAGE_SECONDS and len(await stage.state("dmp", "documents")) == documents,
     )
     await stage.wait(chosen, arrived, "scenario c: delivered after the outage")
-    stage.observe("the DMP received only after the outage", time.monotonic() - started >= OUTAGE_SECONDS)
+    stage.observe("le DMP n’a reçu qu’après l’interruption", time.monotonic() - started >= OUTAGE_SECONDS)
     kinds = await poll(
         lambda: _new_notices(stage, before),
         lambda found: len(found) >= 2,
@@ -106,7 +106,7 @@ async def play_c(stage: Stage) -> None:
         what="scenario c: notices of the outage",
     )
     stage.observe(
-        "one notice at the start of the outage and one at its end",
+        "un avis au début de l’interruption, un à la fin",
         kinds == ["outage_started", "outage_ended"],
         ", ".join(kinds),
     )
@@ -127,7 +127,7 @@ async def play_d(stage: Stage) -> None:
     async with httpx.AsyncClient() as http:
         faults = (await http.get(f"{stage.sandbox.layout.control_url('dmp')}/faults")).json()
     lost = [one for one in faults if one["kind"] == "lost_answer"]
-    stage.observe("the answer was really lost", bool(lost) and lost[-1]["hits"] == 1)
+    stage.observe("la réponse du DMP a bien été perdue", bool(lost) and lost[-1]["hits"] == 1)
 
 
 async def play_e(stage: Stage) -> None:
@@ -140,7 +140,9 @@ async def play_e(stage: Stage) -> None:
         pid = stage.sandbox.children[victim].pid
         await asyncio.to_thread(stage.sandbox.kill, victim)
         await asyncio.to_thread(stage.sandbox.start, victim)
-        stage.observe(f"{victim} was killed and came back", stage.sandbox.children[victim].pid not in {pid, None})
+        stage.observe(
+            f"{victim} a été tué (SIGKILL) puis est revenu", stage.sandbox.children[victim].pid not in {pid, None}
+        )
     await stage.wait(chosen, arrived, "scenario e: nothing lost", seconds=90)
 
 

@@ -68,7 +68,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Delivered:
-    """What was found for one report."""
+    """What was found for one report, mails to the requester first."""
 
     documents: tuple[tuple[DmpDocument, Cda], ...]
     mails: tuple[tuple[Mail, XdmDocument, Cda], ...]
@@ -97,12 +97,15 @@ class Verification:
         for one in signed:
             self.delivered[one.key] = Delivered(
                 tuple(found for found in read_documents if study_of(found[1]) == one.study_uid),
-                tuple(found for found in found_mails if study_of(found[2]) == one.study_uid),
+                tuple(
+                    sorted(
+                        (found for found in found_mails if study_of(found[2]) == one.study_uid),
+                        key=lambda found: found[0].recipient.lower() != one.requester.lower(),
+                    )
+                ),
             )
         known = sum(len(found.documents) + len(found.mails) for found in self.delivered.values())
-        self._check(
-            "nothing was delivered that was not signed", known == len(documents) + len(mails), f"{known} deliveries"
-        )
+        self._check("rien n’est arrivé qui n’ait été signé", known == len(documents) + len(mails), f"{known} envois")
         self._count()
         for one in signed:
             self._documents(one, self.delivered[one.key])
@@ -123,10 +126,10 @@ class Verification:
             xdm = read_xdm(mail.xdm or b"")
             cda = read_cda(xdm.documents[0].data)
         except ValueError as error:
-            self._check(f"mail in {_masked(entry.mailbox)} can be read", held=False, detail=str(error))
+            self._check(f"le courriel reçu dans {_masked(entry.mailbox)} est lisible", held=False, detail=str(error))
             return None
         self._check(
-            f"mail of {study_of(cda)}: archive in order, addressed to its mailbox",
+            f"courriel de l’examen {study_of(cda)} : archive XDM en règle, adressée à sa boîte",
             not xdm.problems and len(xdm.documents) == 1 and mail.recipient.lower() == entry.mailbox.lower(),
             "; ".join(xdm.problems),
         )
@@ -139,44 +142,44 @@ class Verification:
             found = self.delivered[one.key]
             counted = Counter(mail.recipient.lower() for mail, _document, _cda in found.mails)
             expected = {"DMP": len(found.documents)}
-            expected |= {"requester": counted[one.requester.lower()], "patient": counted[one.patient.lower()]}
-            lost += [f"{one.key}: {name}" for name, number in expected.items() if number == 0]
-            twice += [f"{one.key}: {name} × {number}" for name, number in expected.items() if number > 1]
+            expected |= {"demandeur": counted[one.requester.lower()], "patient": counted[one.patient.lower()]}
+            lost += [f"{one.key} : {name}" for name, number in expected.items() if number == 0]
+            twice += [f"{one.key} : {name} × {number}" for name, number in expected.items() if number > 1]
             strangers = set(counted) - {one.requester.lower(), one.patient.lower()}
-            twice += [f"{one.key}: a mailbox that is nobody's" for _each in strangers]
-        self._check(f"lost: {len(lost)}", not lost, ", ".join(lost))
-        self._check(f"delivered twice: {len(twice)}", not twice, ", ".join(twice))
+            twice += [f"{one.key} : une boîte qui n’est celle de personne" for _each in strangers]
+        self._check(f"perdus : {len(lost)}", not lost, ", ".join(lost))
+        self._check(f"arrivés deux fois : {len(twice)}", not twice, ", ".join(twice))
         ids = Counter(mail.message_id for found in self.delivered.values() for mail, _document, _cda in found.mails)
-        self._check("every mail has a Message-ID of its own", all(number == 1 for number in ids.values()))
+        self._check("chaque courriel a son propre Message-ID", all(number == 1 for number in ids.values()))
 
     def _documents(self, one: Signed, found: Delivered) -> None:
         rules: list[tuple[str, Callable[[DmpDocument, Cda], bool]]] = [
-            ("hash in the DMP is that of the document", lambda entry, cda: entry.hash.lower() == cda.sha1),
-            ("size in the DMP is that of the document", lambda entry, _cda: entry.size == len(entry.content)),
-            ("uniqueId in the DMP is the id of the CDA", lambda entry, cda: entry.unique_id == cda.unique_id),
+            ("empreinte déclarée au DMP = celle du document", lambda entry, cda: entry.hash.lower() == cda.sha1),
+            ("taille déclarée au DMP = celle du document", lambda entry, _cda: entry.size == len(entry.content)),
+            ("uniqueId déclaré au DMP = identifiant du CDA", lambda entry, cda: entry.unique_id == cda.unique_id),
             (
-                "patient in the DMP is the INS of the CDA",
+                "patient déclaré au DMP = INS du patient",
                 lambda entry, _cda: entry.patient_id.startswith(one.matricule),
             ),
-            ("author is the radiologist who logged in", lambda _entry, cda: cda.author_id == f"8{one.author_rpps}"),
+            ("l’auteur est le radiologue connecté", lambda _entry, cda: cda.author_id == f"8{one.author_rpps}"),
         ]
         for what, holds in rules:
             held = [holds(entry, cda) for entry, cda in found.documents]
-            self._check(f"{one.key}: {what}", bool(held) and all(held))
+            self._check(f"{one.key} : {what}", bool(held) and all(held))
 
     def _mails(self, one: Signed, found: Delivered) -> None:
         for mail, entry, cda in found.mails:
-            to = "patient" if mail.recipient.lower() == one.patient.lower() else "requester"
-            self._check(f"{one.key}: PDF of the mail to the {to} = PDF in the CDA, byte for byte", mail.pdf == cda.pdf)
+            to = "patient" if mail.recipient.lower() == one.patient.lower() else "demandeur"
+            self._check(f"{one.key} : PDF du courriel au {to} = PDF du CDA, octet pour octet", mail.pdf == cda.pdf)
             agree = entry.sha1 == cda.sha1 and entry.unique_id == cda.unique_id and entry.size == len(cda.data)
-            self._check(f"{one.key}: METADATA of the mail to the {to} agree with its CDA", agree)
+            self._check(f"{one.key} : METADATA du courriel au {to} en accord avec le CDA", agree)
             pdf = read_pdf(cda.pdf)
             words = Detector({"title": one.title, "conclusion": one.conclusion[:40], "name": one.birth_name})
             read = {leak.name for leak in words.scan_text(pdf.text, "pdf")}
             self._check(
-                f"{one.key}: PDF to the {to} is PDF/A-1b and shows title, name and conclusion",
+                f"{one.key} : PDF au {to} en PDF/A-1b, avec titre, nom et conclusion",
                 pdf.conformance == "1B" and read == {"title", "conclusion", "name"},
-                f"PDF/A {pdf.conformance or 'none'}, shows {', '.join(sorted(read)) or 'nothing'}",
+                f"PDF/A {pdf.conformance or 'absent'} ; lus : {', '.join(sorted(read)) or 'rien'}",
             )
         same = {hashlib.sha256(cda.data).hexdigest() for _entry, cda in found.documents}
         same |= {
@@ -184,7 +187,7 @@ class Verification:
             for mail, _entry, cda in found.mails
             if mail.recipient.lower() == one.patient.lower() or not one.late
         }
-        self._check(f"{one.key}: DMP and mails carry the same document", len(same) == 1)
+        self._check(f"{one.key} : DMP et courriels portent le même document", len(same) == 1)
 
     def _identity(self, one: Signed, found: Delivered) -> None:
         """The INS where it must be, and nowhere where it must not."""
@@ -196,18 +199,18 @@ class Verification:
                 leaks = secret.scan_text(raw, "headers") + secret.scan_bytes(mail.xdm or b"", "archive")
                 leaks += secret.scan_bytes(mail.pdf or b"", "pdf")
                 self._check(
-                    f"{one.key}: no matricule in what the requester received before qualification",
+                    f"{one.key} : aucun matricule dans ce que le demandeur a reçu avant la qualification",
                     not leaks and cda.ins is None and mail.ins_flag == "N" and cda.version_number == 1,
                     "; ".join(map(str, leaks)),
                 )
             else:
                 right = cda.ins == (one.ins_oid, one.matricule) and mail.ins_flag == "O"
-                self._check(f"{one.key}: the mail carries the qualified INS", right)
+                self._check(f"{one.key} : le courriel porte l’INS qualifiée", right)
         if one.late:
             first = {cda.set_id for mail, _e, cda in found.mails if mail.recipient.lower() == one.requester.lower()}
             second = {(cda.set_id, cda.version_number) for _entry, cda in found.documents}
             self._check(
-                f"{one.key}: the edition with INS is the next version of the same document",
+                f"{one.key} : l’édition avec INS est la version suivante du même document",
                 second == {(set_id, 2) for set_id in first},
             )
 
