@@ -12,6 +12,7 @@ from pathlib import Path
 
 from navette_sandbox import group
 from navette_sandbox.layout import Layout
+from navette_sandbox.processes import SandboxError
 from navette_sandbox.scenarios.stage import Played
 from navette_sandbox.verify.deliveries import Delivered, MailboxEntry
 
@@ -35,9 +36,13 @@ def read_mailboxes(received: Path) -> list[MailboxEntry]:
 
 
 def start_output(output: Path) -> None:
-    """Empty the folder of a former run. Raises ValueError for a folder that holds something else."""
+    """Empty the folder of a former run.
+
+    Raises:
+        SandboxError: the folder holds something else.
+    """
     if output.exists() and any(output.iterdir()) and not (output / "journeys.json").exists():
-        raise ValueError(f"{output} is not empty and holds no former demo: choose another folder")
+        raise SandboxError(f"The folder {output} is not empty and holds no former demo: choose another with --output.")
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     (output / "journeys.json").write_text("[]", "utf-8")
