@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# Most tests wait for processes, sockets and clocks: two workers, each with a broker and a database of its own.
+WORKERS = "2"
 
 
 def conformance_dir() -> Path:
@@ -48,7 +50,20 @@ def main() -> int:
     started = time.monotonic()
     paths = ["contracts", "libs", "services", "deploy/sandbox", "tests"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-m", "not bench", *paths, *sys.argv[1:]],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-n",
+            WORKERS,
+            "--dist",
+            "loadfile",
+            "-m",
+            "not bench",
+            *paths,
+            *sys.argv[1:],
+        ],
         cwd=ROOT,
         env=environment,
         check=False,
