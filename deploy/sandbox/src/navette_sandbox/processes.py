@@ -74,6 +74,8 @@ class Child:
         self._start_seconds = start_seconds
         self._stop_seconds = stop_seconds
         self._process: subprocess.Popen[bytes] | None = None
+        # Once its group is gone, its number may become somebody else's: it is never signalled again.
+        self._group_gone = True
         self.starts = 0
 
     @property
@@ -104,6 +106,7 @@ class Child:
             self._process = _FORKER.submit(_fork, self._command, self._env, self.log, self._cwd).result()
         except OSError as error:
             raise SandboxError(f"{self.name} cannot be started: {error.strerror}.") from error
+        self._group_gone = False
         self.starts += 1
 
     def wait_ready(self, seconds: float | None = None) -> None:
@@ -137,6 +140,7 @@ class Child:
                 self.kill()
         # What the process left behind in its group goes with it.
         self._signal(signal.SIGKILL)
+        self._group_gone = True
 
     def kill(self) -> None:
         """SIGKILL the process and everything it started, and wait until it is gone."""
@@ -144,6 +148,7 @@ class Child:
             return
         self._signal(signal.SIGKILL)
         self._process.wait()
+        self._group_gone = True
 
     def restart(self) -> None:
         """Stop, then start on the same port."""
@@ -166,6 +171,6 @@ class Child:
         return ""
 
     def _signal(self, number: int) -> None:
-        if self._process is not None:
+        if self._process is not None and not self._group_gone:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)
