@@ -162,9 +162,13 @@ class Radiologist(Person):
         await self.post("report", f"/reports/{report_id}/sign", dict(choices or {}))
 
     async def journeys(self) -> dict[str, dict[str, Any]]:
-        """Every report with its lines, by id."""
+        """The last 200 reports that changed, with their lines, by id."""
         answer = await self.get("report", "/reports", limit=200)
         return {one["report"]["report_id"]: one for one in answer["reports"]}
+
+    async def journey(self, report_id: str) -> dict[str, Any]:
+        """One report with its lines."""
+        return dict(await self.get("report", f"/reports/{report_id}/journey"))
 
     async def notices(self, service: str) -> list[dict[str, Any]]:
         """Notices of outages that the service gave to its operators."""
