@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from navette_dmp.domain.submission import Document, SubmissionRules, check_docum
 from navette_dmp.domain.vihf import Software, VihfProfile
 from navette_dmp.use_cases.ports import DocumentMissing, DocumentsUnavailable
 from navette_documents.sites import Site, load_sites
+from navette_sandbox.embedded.broker import EmbeddedBroker
 from navette_sandbox.pki import Pki
+from navette_sandbox.testing import broker_for_tests
 
 DATA = Path(__file__).parent / "data"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -41,6 +43,12 @@ SITE: dict[str, Any] = {
 
 MakeCda = Callable[..., bytes]
 MakePublication = Callable[..., Publication]
+
+
+@pytest.fixture(scope="module")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    """A broker of its own: this service handles events that the tests of other services promise too."""
+    yield from broker_for_tests(tmp_path_factory.mktemp("broker"))
 
 
 @pytest.fixture

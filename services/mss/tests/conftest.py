@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -34,6 +34,7 @@ from navette_sandbox.simulators.annuaire.server import AnnuaireSimulator
 from navette_sandbox.simulators.common import SimulatorConfig
 from navette_sandbox.simulators.http import HttpServer, Request, Response
 from navette_sandbox.simulators.mss.server import MssSimulator
+from navette_sandbox.testing import broker_for_tests
 from pymongo import AsyncMongoClient
 
 MATRICULE = "268043818590119"
@@ -46,6 +47,12 @@ SITE = """[{"site_id": "rives-a", "name": "Centre d'imagerie des Rives", "finess
 "sector": "SA08", "facility_type": "SA08", "practice_setting": "AMBULATOIRE",
 "mss_mailbox": "comptes-rendus@imagerie-des-rives.mssante.example", "mss_display_name": "Centre d'imagerie des Rives",
 "reply_to": "secretariat@imagerie-des-rives.mssante.example", "ipp_oid": "1.2.250.1.999.7.2"}]"""
+
+
+@pytest.fixture(scope="module")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    """A broker of its own: this service handles events that the tests of other services promise too."""
+    yield from broker_for_tests(tmp_path_factory.mktemp("broker"))
 
 
 def _professional(tag: str, entity: str) -> str:

@@ -25,13 +25,14 @@ from navette_sandbox.embedded.tansu import TansuBroker
 from navette_sandbox.pki import Pki, create_pki
 
 
-@pytest.fixture(scope="session")
-def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
-    """The broker of the session: `.bootstrap`, `.kind`, `.idempotent`, `.stop()`, `.start()`, `.create_topics()`."""
-    choice = os.environ.get("NAVETTE_TEST_BROKER", "auto")
-    directory = tmp_path_factory.mktemp("broker")
+def broker_for_tests(directory: Path) -> Iterator[EmbeddedBroker]:
+    """A running broker of the kind that `NAVETTE_TEST_BROKER` chooses; skips with the reason where it cannot run.
+
+    A test file whose service handles what other services promise declares a `kafka_broker` of its own with it:
+    on the broker of the session it would read what their tests promised, sealed with other keys.
+    """
     broker: EmbeddedBroker
-    if choice == "kafka":
+    if os.environ.get("NAVETTE_TEST_BROKER", "auto") == "kafka":
         reason = kafka.unavailable_reason()
         if reason is not None:
             pytest.skip(reason)
@@ -41,6 +42,12 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedB
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    """The broker of the session: `.bootstrap`, `.kind`, `.idempotent`, `.stop()`, `.start()`, `.create_topics()`."""
+    yield from broker_for_tests(tmp_path_factory.mktemp("broker"))
 
 
 @pytest.fixture(scope="session")

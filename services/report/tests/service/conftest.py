@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,16 @@ from navette_contracts.events import Event, IdentityStatus, Ins, PatientIdentifi
 from navette_contracts.sealed import Sealed
 from navette_report.app import create_service
 from navette_report.settings import ReportSettings
+from navette_sandbox.embedded.broker import EmbeddedBroker
+from navette_sandbox.testing import broker_for_tests
 
 SITE, OTHER_SITE = "site-nord", "site-sud"
+
+
+@pytest.fixture(scope="module")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    """A broker of its own: this service handles events that the tests of other services promise too."""
+    yield from broker_for_tests(tmp_path_factory.mktemp("broker"))
 
 
 def service_settings(kafka_broker: Any, mongo_server: Any, samples: Any, folder: Any, **changes: Any) -> ReportSettings:
