@@ -183,6 +183,8 @@ async def test_without_session_a_page_leads_to_the_login_and_back(browser: Any) 
     [
         "/api/report/internal/documents/1/cda",
         "/api/report/Internal/documents/1/cda",
+        "/api/report/%69nternal/documents/1/cda",
+        "/api/report/%6detrics",
         "/api/report/metrics",
         "/api/report/livez",
         "/api/report/readyz",

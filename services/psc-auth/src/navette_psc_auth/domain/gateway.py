@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from navette_psc_auth.domain.errors import CsrfRefused
 from navette_psc_auth.domain.session import csrf_matches
@@ -50,7 +50,8 @@ def upstream_path(raw_path: str) -> str | None:
     segments = raw_path.split("/")
     if _FORBIDDEN.search(raw_path) or {"", ".", ".."} & set(segments[:-1]) or segments[-1] in {".", ".."}:
         return None
-    if segments[0].lower() in _CLOSED:
+    # The service decodes the path before it chooses a route.
+    if unquote(segments[0]).lower() in _CLOSED:
         return None
     return "/" + raw_path
 
