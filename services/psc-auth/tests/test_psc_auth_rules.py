@@ -165,7 +165,9 @@ def test_a_location_stays_within_its_service(location: str, seen: str | None) ->
     assert public_location(location, "report") == seen
 
 
-@pytest.mark.parametrize("other", ["null", "", "https://navette.test:8443", "http://navette.test", "https://x:y"])
+@pytest.mark.parametrize(
+    "other", ["null", "", "https://navette.test:8443", "http://navette.test", "https://x:y", "https://[::"]
+)
 def test_another_origin_is_another_origin(other: str) -> None:
     assert not same_origin(other, "https://navette.test")
     assert same_origin("https://navette.test:443", "https://navette.test/")
