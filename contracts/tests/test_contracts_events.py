@@ -195,6 +195,20 @@ def test_a_bad_body_is_refused_by_rule_without_quoting_it(data: bytes) -> None:
     assert refusal.value.__suppress_context__
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": 2**63},
+        {"withdrawn_at": "0001-01-01T00:00:00+14:00"},
+        {"withdrawn_at": "9999-12-31T23:59:59-14:00"},
+    ],
+)
+def test_what_no_database_can_hold_breaks_the_contract(changes: dict[str, object]) -> None:
+    """Accepted, it would make every consumer fail for ever on the same message."""
+    with pytest.raises(e.ContractError, match=next(iter(changes))):
+        e.ReportWithdrawn.parse(body(withdrawn(), **changes))
+
+
 def test_a_merge_needs_two_different_records() -> None:
     with pytest.raises(ValidationError, match="absorbed_id"):
         e.PatientMerged(surviving_id="p-1", absorbed_id="p-1", revision=2)

@@ -21,6 +21,7 @@ _TYPE = re.compile(r"[a-z][a-z0-9_.]{0,100}\.v[1-9]\d?")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _SEQUENCE = re.compile(r"\d{1,20}")
 _SEQUENCE_DIGITS = 20  # zero-padded: the `sequence` extension compares as text
+_MAX_SEQUENCE = 2**63 - 1  # what BSON holds
 
 
 class EnvelopeError(Exception):
@@ -88,14 +89,13 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> tuple[E
     if found.get("content-type", CONTENT_TYPE).split(";")[0].strip().lower() != CONTENT_TYPE:
         raise EnvelopeError("content-type: must be application/json")
     traceparent = found.get("traceparent")
-    sequence = _optional(_SEQUENCE, found, "sequence")
     return Envelope(
         id=_required(_TEXT, found, "id"),
         type=_required(_TYPE, found, "type"),
         source=_required(_TEXT, found, "source"),
         time=_time(_required(_TEXT, found, "time")),
         subject=_required(_TEXT, found, "subject"),
-        sequence=None if sequence is None else int(sequence),
+        sequence=_sequence(_optional(_SEQUENCE, found, "sequence")),
         correlation_id=_optional(_TEXT, found, "correlationid"),
         causation_id=_optional(_TEXT, found, "causationid"),
         traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
@@ -138,11 +138,20 @@ def _optional(rule: re.Pattern[str], found: dict[str, str], name: str) -> str | 
     return None if value is None else _require(rule, value, name)
 
 
+def _sequence(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if int(text) > _MAX_SEQUENCE:
+        raise EnvelopeError("sequence: must fit 64 bits")
+    return int(text)
+
+
 def _time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is None:
+            raise EnvelopeError("time: must be aware")
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise EnvelopeError("time: malformed") from None
-    if moment.tzinfo is None:
-        raise EnvelopeError("time: must be aware")
     return moment

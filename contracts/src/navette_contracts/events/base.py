@@ -2,11 +2,14 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from navette_contracts.parsing import TOLERANT
+
+MAX_INTEGER: Final = 2**63 - 1
+"""The largest integer that BSON holds: a larger one would make every attempt to handle its event fail."""
 
 
 class ContractError(Exception):
@@ -21,7 +24,17 @@ def _no_matricule(value: str) -> str:
 
 
 def _to_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        # Not a ValueError: Pydantic would let it through, past everything that refuses a bad message.
+        raise ValueError("an instant must have a UTC date between the years 1 and 9999") from None
+
+
+def _storable(value: int) -> int:
+    if value > MAX_INTEGER:
+        raise ValueError("a number must fit 64 bits")
+    return value
 
 
 OpaqueId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"), AfterValidator(_no_matricule)]
@@ -45,10 +58,10 @@ DocumentUid = Annotated[str, Field(pattern=r"^[0-2](\.(0|[1-9]\d*))+(\^[A-Za-z0-
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/#-]{1,128}$")]
 """A code of a table (error, action, kind): no room for free text."""
 
-Version = Annotated[int, Field(ge=1)]
+Version = Annotated[int, Field(ge=1), AfterValidator(_storable)]
 """Number of a version or revision, from 1."""
 
-Size = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=1), AfterValidator(_storable)]
 """A size in bytes."""
 
 
