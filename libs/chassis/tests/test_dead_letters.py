@@ -155,3 +155,23 @@ def test_old_poison_is_forgotten() -> None:
     for _ in range(MAX_IN_A_ROW - 1):
         limit.note(poison=True)
     assert not limit.exceeded
+
+
+async def test_a_body_whose_reading_fails_in_an_unforeseen_way_is_poison_too(
+    world: Any, service: Any, seen: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What escapes the decoder would be acknowledged and lost."""
+    parse = world.event.parse
+
+    def failing(data: bytes) -> Any:
+        if b'"number":1' in data.replace(b" ", b""):
+            raise OverflowError(CANARY)
+        return parse(data)
+
+    monkeypatch.setattr(world.event, "parse", failing)
+    async with running(service):
+        await world.send(world.message("k", 1), world.message("k", 2))
+        await until(lambda: seen == [2])
+        (letter,) = await world.read(f"{world.topic}.dlq", 1)
+    assert dict(letter.headers)["dlq_reason"] == b"contract"
+    assert all(CANARY.encode() not in value for _, value in letter.headers)

@@ -66,7 +66,7 @@ def decode_message(record: RawMessage, event_class: type[E], *, ordered: bool) -
         raise PoisonError(Reason.TYPE, "type: not of the family of its topic")
     try:
         event = event_class.parse(body)
-    except (ContractError, ValueError, RecursionError) as error:
+    except Exception as error:  # noqa: BLE001 - what escapes here would be acknowledged and lost
         detail = str(error) if isinstance(error, ContractError) else type(error).__name__
         raise PoisonError(Reason.CONTRACT, detail) from None
     if envelope.subject != event.key:
