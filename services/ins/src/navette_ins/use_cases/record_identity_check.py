@@ -5,6 +5,7 @@ from __future__ import annotations
 from navette_chassis import UnitOfWork
 
 from navette_ins.domain.identity import Identity
+from navette_ins.domain.transitions import Act
 from navette_ins.use_cases.desk import Desk
 
 
@@ -13,6 +14,6 @@ async def record_identity_check(
 ) -> Identity:
     """Record the check. Raises RuleBroken for a document that proves nothing, Forbidden for a doubtful identity."""
     checked = identity.checked(document_kind, by=by, at=uow.now)
-    await desk.identities(uow).save(identity, checked, action="checked", by=by)
+    await desk.identities(uow).save(identity, checked, act=Act.CHECKED, by=by)
     await uow.record_access(by, "identity.check", "patient", identity.patient_id, identity.site_id, "granted")
     return checked
