@@ -13,6 +13,7 @@ from navette_contracts.events import Traits as SharedTraits
 from navette_contracts.sealed import Keyring, Sealed
 
 from navette_ins.adapters.history import HISTORY, Changed, write_line
+from navette_ins.adapters.search_tokens import SEARCH, SEARCH_VERSION, VERSION, SearchTokens
 from navette_ins.domain.errors import Forbidden
 from navette_ins.domain.identity import Identity
 from navette_ins.domain.transitions import Act, transition_of
@@ -29,6 +30,15 @@ class BlindIndex:
     def of(self, matricule: str, oid: str) -> str:
         """The value to store and to look for."""
         return hmac.new(self._key, f"{oid}|{matricule}".encode(), hashlib.sha256).hexdigest()
+
+    def subkey(self, purpose: str) -> bytes:
+        """A key for one other purpose: what is made with it never coincides with what `of` makes."""
+        return hmac.new(self._key, f"subkey\x00{purpose}".encode(), hashlib.sha256).digest()
+
+    @property
+    def tokens(self) -> SearchTokens:
+        """The tokens by which identities are searched."""
+        return SearchTokens(self.subkey("search"))
 
 
 Watcher = Callable[[UnitOfWork, Changed], Awaitable[None]]
@@ -51,11 +61,11 @@ class IdentityRepository:
         row = await self._uow.collection(IDENTITIES).find_one({"_id": patient_id})
         return None if row is None else identity_of(row, self._keyring)
 
-    async def add(self, identity: Identity, *, by: str) -> None:
+    async def add(self, identity: Identity, *, by: str, act: Act = Act.CREATED) -> None:
         """Store a new record."""
         row = self._row(identity)
         await self._uow.collection(IDENTITIES).insert_one(row)
-        await self._tell(None, identity, row, act=Act.CREATED, by=by)
+        await self._tell(None, identity, row, act=act, by=by)
 
     async def save(
         self,
@@ -84,6 +94,13 @@ class IdentityRepository:
         query = {"ins_index": self._index.of(matricule, oid)}
         holders = [str(row["_id"]) async for row in self._uow.collection(IDENTITIES).find(query, {"_id": 1}).limit(2)]
         return next((holder for holder in holders if holder != than), None)
+
+    async def with_local_id(self, site_id: str, local_id: str) -> Identity | None:
+        """The record of a site with that IPP; of several the one that is not merged into another."""
+        query = {"local_index": self._index.of(local_id, f"ipp|{site_id}")}
+        rows = await self._uow.collection(IDENTITIES).find(query).limit(20).to_list()
+        rows.sort(key=lambda row: (row["merged_into"] is not None, row["_id"]))
+        return identity_of(rows[0], self._keyring) if rows else None
 
     async def _tell(
         self,
@@ -130,7 +147,11 @@ class IdentityRepository:
             "merged_into": identity.merged_into,
             "updated_at": identity.updated_at,
             "sealed": _seal(identity, self._keyring),
+            SEARCH: self._index.tokens.of(identity),
+            SEARCH_VERSION: VERSION,
         }
+        if identity.traits.local_id is not None:
+            row["local_index"] = self._index.of(identity.traits.local_id, f"ipp|{identity.site_id}")
         return row if recovery is None else row | {"ins_index": self._index.of(recovery.matricule, recovery.oid)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -42,6 +42,8 @@ class Act(StrEnum):
     ABSORBED = "absorbed"
     UNMERGED = "unmerged"
     RESTORED = "restored"
+    RECEIVED = "received"
+    """A message of a connected system said so (spec/ins.md §7.4)."""
 
 
 class Told(StrEnum):
@@ -145,7 +147,19 @@ def _lines() -> tuple[Transition, ...]:
         if one.act is Act.MERGED and one.before is not None
     ]
     lines += [Transition(Act.RESTORED, PROV, one) for one in (PROV, RECUP, VALI, QUAL)]
-    return tuple(lines)
+    return (*lines, *_received(removed))
+
+
+def _received(removed: frozenset[Effect]) -> Iterator[Transition]:
+    """A system under contract may give an identity any status, and take the INS away that it or INSi gave."""
+    statuses = (PROV, RECUP, VALI, QUAL)
+    for after in statuses:
+        yield Transition(Act.RECEIVED, None, after, Told.A28)
+    for before in statuses:
+        for after in statuses:
+            loses = before in (RECUP, QUAL) and after in (PROV, VALI)
+            told = Told.A47 if before is QUAL and after is not QUAL else Told.A31
+            yield Transition(Act.RECEIVED, before, after, told, removed if loses else frozenset())
 
 
 TRANSITIONS: Final = _lines()
