@@ -135,7 +135,8 @@ def settings(
     keys = create_keys(tmp_path / "keys", ["ins"])
     (tmp_path / "idam").write_text("NAV-TEST-1")
     (tmp_path / "index-key").write_text("0123456789abcdef" * 4)
-    certificate, key = pki.pair("insi-client")
+    certificate, key = pki.pair("insi-client-manu")
+    auto_certificate, auto_key = pki.pair("insi-client")
     kafka_broker.create_topics([name for topic in TOPICS for name in (topic.name, topic.dlq)])
     return InsSettings.model_validate(
         {
@@ -150,6 +151,10 @@ def settings(
             "insi_ca": pki.igc_ca,
             "insi_client_cert": certificate,
             "insi_client_key": key,
+            "insi_auto_cert": auto_certificate,
+            "insi_auto_key": auto_key,
+            "insi_again_seconds": 0.05,
+            "insi_breaker_open_seconds": 1.0,
             "insi_idam_file": tmp_path / "idam",
             "index_key": tmp_path / "index-key",
             "lps_instance": str(uuid.uuid4()),

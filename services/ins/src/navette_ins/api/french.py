@@ -25,6 +25,14 @@ RULES: Mapping[str, str] = {
     "format": "format non conforme",
     "unknown_document": "nature de document inconnue",
     "not_high_trust": "ce document n’est pas un dispositif à haut niveau de confiance",
+    "card_number": "numéro de 13 caractères attendu, tel que lu sur la carte",
+    "one_digit": "un chiffre attendu",
+    "choose_beneficiary": "la carte porte plusieurs bénéficiaires : choisir la personne présente",
+    "unknown_beneficiary": "ce bénéficiaire n’est pas sur la carte",
+    "old_reading": "la carte a été lue il y a plus de 20 minutes : la relire",
+    "future_reading": "l’heure de lecture de la carte est dans le futur : vérifier l’horloge du poste",
+    "card_assertion": "assertion de la carte Vitale illisible",
+    "card_assertion_missing": "l’assertion construite par le lecteur à partir de la carte est nécessaire",
     "unknown_attribute": "attribut inconnu",
 }
 
@@ -37,6 +45,8 @@ FORBIDDEN: Mapping[str, str] = {
     "already_recovered": "L’INS de cette personne est déjà récupérée.",
     "search_under_way": "Une recherche est déjà en cours pour cette personne.",
     "not_found_today": "INSi n’a trouvé personne avec ces traits depuis 24 heures : corriger d’abord un trait.",
+    "calls_exhausted": "INSi a déjà été appelé six fois pour cette venue : vérifier les traits d’après le document.",
+    "professional_required": "Cet appel à INSi se fait au nom d’un professionnel connecté par Pro Santé Connect.",
     "nothing_to_decide": "Aucun résultat d’INSi n’attend de décision pour cette recherche.",
     "nothing_to_ask": "Les traits ne permettent aucune recherche.",
     "identity_changed": "L’identité a changé depuis la recherche : la relancer.",
@@ -54,6 +64,12 @@ SEARCH_STATES: Mapping[SearchState, str] = {
     SearchState.OUTDATED: "L’identité a changé pendant la recherche : la relancer",
     SearchState.FAILED: "INSi n’a pas pu répondre",
 }
+
+
+SEARCH_CODES: Mapping[str, str] = {
+    "card_reading_too_old": "La carte Vitale a été lue il y a trop longtemps : la relire et relancer la recherche",
+}
+"""Sentences for codes that say more than the state."""
 
 
 def invalid(broken: list[RuleBroken]) -> ProblemError:

@@ -10,8 +10,8 @@ from navette_contracts.events import IdentityAttribute
 from navette_documents.identifiers.nir import INS_DEMO, INS_NIA, INS_NIR, INS_TEST
 from pydantic import Field
 
-from navette_ins.adapters.identities import Change
-from navette_ins.api.french import SEARCH_STATES
+from navette_ins.adapters.history import Change
+from navette_ins.api.french import SEARCH_CODES, SEARCH_STATES
 from navette_ins.domain.identity import Identity
 from navette_ins.domain.search import Search
 from navette_ins.domain.traits import Traits
@@ -121,7 +121,7 @@ class SearchAnswer(ApiModel):
             call_id=search.search_id,
             patient_id=search.patient_id,
             state=search.state.value,
-            state_label=SEARCH_STATES[search.state],
+            state_label=SEARCH_CODES.get(search.code or "", SEARCH_STATES[search.state]),
             code=search.code,
             differences=list(search.differences),
             who_must_act=search.who_must_act,

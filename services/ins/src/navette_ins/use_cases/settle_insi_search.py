@@ -13,6 +13,7 @@ from navette_ins.domain.errors import Forbidden
 from navette_ins.domain.identity import FormerIns, Identity, Recovery
 from navette_ins.domain.insi.reply import Individual, Result, read_reply
 from navette_ins.domain.search import Search, SearchState
+from navette_ins.domain.transitions import Act
 from navette_ins.use_cases.desk import Desk
 
 AUTOMATIC = "insi-auto"
@@ -84,7 +85,12 @@ async def accept(
         await searches.save(search.model_copy(update={"state": state, "code": "00", "who_must_act": "secretary"}))
         return state
     recovery = Recovery(
-        matricule=found.matricule, oid=found.oid, search_id=search.search_id, at=uow.now, accepted_by=by
+        matricule=found.matricule,
+        oid=found.oid,
+        search_id=search.search_id,
+        at=uow.now,
+        accepted_by=by,
+        channel="CV" if search.by_card else "INSI",
     )
     former = tuple(FormerIns(matricule=one.value, oid=one.oid) for one in found.history)
     try:
@@ -93,7 +99,7 @@ async def accept(
         state = SearchState.OUTDATED
         await searches.save(search.model_copy(update={"state": state, "who_must_act": "secretary"}))
         return state
-    await identities.save(identity, recovered, action="recovered", by=by)
+    await identities.save(identity, recovered, act=Act.INS_ACCEPTED, by=by)
     update = {
         "state": SearchState.ACCEPTED,
         "code": "00",
