@@ -14,6 +14,7 @@ from navette_ins.adapters.insi_clients import check_certificates, insi_clients
 from navette_ins.adapters.searches import EXCHANGES, SEARCHES
 from navette_ins.api.insi import insi_routes
 from navette_ins.api.patients import patient_routes
+from navette_ins.api.prior_search import datamatrix_routes, prior_search_routes
 from navette_ins.settings import InsSettings
 from navette_ins.use_cases.desk import Desk, InsiRules
 from navette_ins.use_cases.request_insi_search import CHANNEL
@@ -43,10 +44,13 @@ def create_service(settings: InsSettings, *, clock: Clock | None = None) -> Serv
     # Routes
     service.router(patient_routes(service, desk, sites))
     service.router(insi_routes(service, desk))
+    service.router(prior_search_routes(service, desk))
+    service.router(datamatrix_routes(service, desk))
 
     # What is kept
     # Two active records with one matricule are impossible, whatever two people do at the same instant.
     service.index(IDENTITIES, "ins_index", unique=True, partial={"ins_index": {"$exists": True}})
+    service.index(IDENTITIES, [("search", 1), ("site_id", 1)])
     service.index(HISTORY, "patient_id")
     service.index(SEARCHES, [("patient_id", 1), ("state", 1)])
     service.index(SEARCHES, [("traits_key", 1), ("requested_at", 1)])

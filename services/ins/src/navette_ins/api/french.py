@@ -34,6 +34,18 @@ RULES: Mapping[str, str] = {
     "card_assertion": "assertion de la carte Vitale illisible",
     "card_assertion_missing": "l’assertion construite par le lecteur à partir de la carte est nécessaire",
     "unknown_attribute": "attribut inconnu",
+    "one_criterion": "donner une date de naissance, ou un matricule, ou un IPP",
+    "needs_birth_date": "les premières lettres vont avec une date de naissance",
+    "length": "15 caractères attendus, clé comprise",
+    "key": "la clé ne correspond pas au matricule : le relire",
+    "not_ins": "ce code n’est pas un datamatrix INS",
+    "version": "version de datamatrix INS inconnue : le code n’est pas lu",
+    "unknown_block": "le code contient un élément inconnu : il n’est pas lu",
+    "repeated": "cet élément du code est répété",
+    "missing": "cet élément manque dans le code",
+    "truncated": "cet élément du code est incomplet",
+    "unknown": "autorité d’affectation inconnue",
+    "test-oid-in-production": "INS de test ou de démonstration : refusée en production",
 }
 
 FORBIDDEN: Mapping[str, str] = {
@@ -47,6 +59,7 @@ FORBIDDEN: Mapping[str, str] = {
     "not_found_today": "INSi n’a trouvé personne avec ces traits depuis 24 heures : corriger d’abord un trait.",
     "calls_exhausted": "INSi a déjà été appelé six fois pour cette venue : vérifier les traits d’après le document.",
     "professional_required": "Cet appel à INSi se fait au nom d’un professionnel connecté par Pro Santé Connect.",
+    "not_qualified": "L’identité n’est pas qualifiée : elle n’a pas de datamatrix INS.",
     "nothing_to_decide": "Aucun résultat d’INSi n’attend de décision pour cette recherche.",
     "nothing_to_ask": "Les traits ne permettent aucune recherche.",
     "identity_changed": "L’identité a changé depuis la recherche : la relancer.",
