@@ -10,6 +10,7 @@ from navette_documents.sites import load_sites
 
 from navette_ins.adapters.history import HISTORY
 from navette_ins.adapters.identities import IDENTITIES, BlindIndex
+from navette_ins.adapters.imports import REJECTS
 from navette_ins.adapters.insi_clients import check_certificates, insi_clients
 from navette_ins.adapters.searches import EXCHANGES, SEARCHES
 from navette_ins.api.insi import insi_routes
@@ -24,6 +25,11 @@ from navette_ins.use_cases.settle_insi_search import settle_insi_search
 
 def create_service(settings: InsSettings, *, clock: Clock | None = None) -> Service:
     """The service, declared and not started. Raises CertificateUnfit, ValueError or OSError for unusable files."""
+    return declare(settings, clock=clock)[0]
+
+
+def declare(settings: InsSettings, *, clock: Clock | None = None) -> tuple[Service, Desk]:
+    """The service and what its use cases work with, for commands that run use cases without routes."""
     service = Service(settings, name=settings.service_name, clock=clock)
     check_certificates(settings)
     clients = service.resource(lambda: insi_clients(settings, service.clock))
@@ -55,8 +61,9 @@ def create_service(settings: InsSettings, *, clock: Clock | None = None) -> Serv
     service.index(SEARCHES, [("patient_id", 1), ("state", 1)])
     service.index(SEARCHES, [("traits_key", 1), ("requested_at", 1)])
     service.index(EXCHANGES, "search_id")
+    service.index(REJECTS, "import_id")
     service.index(EXCHANGES, [("patient_id", 1), ("code", 1)])
-    return service
+    return service, desk
 
 
 def _channel(settings: InsSettings) -> Channel:
