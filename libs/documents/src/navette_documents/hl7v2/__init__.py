@@ -6,7 +6,7 @@ segments of an identity.
 
 from __future__ import annotations
 
-from navette_documents.hl7v2.ack import AckError, Acknowledgement, build_ack, read_ack, unreadable_ack
+from navette_documents.hl7v2.ack import AckCode, AckError, Acknowledgement, build_ack, read_ack, unreadable_ack
 from navette_documents.hl7v2.charset import decode, encode
 from navette_documents.hl7v2.er7 import Limits, Message, Repetition, Segment, parse
 from navette_documents.hl7v2.errors import Hl7Error, Location, MessageError
@@ -26,6 +26,7 @@ from navette_documents.hl7v2.writer import cx, repeat, sub, write_message, xpn
 
 __all__ = [
     "DELETE",
+    "AckCode",
     "AckError",
     "Acknowledgement",
     "Hl7Error",

@@ -29,6 +29,8 @@ class AckError:
     location: Location | None = None
     code: str = "906"
     """applicationErrorCondition of ERR-5; 906 is "other"."""
+    severity: Literal["E", "W", "I"] = "E"
+    """ERR-4: error, warning (the message was taken all the same), information."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def _err(error: AckError) -> Fields:
     return {
         2: location,
         3: f"{error.condition.code}^{error.condition.text}^messageErrorCondition",
-        4: "E",
+        4: error.severity,
         5: f"{error.code}^{escape(error.text)}^applicationErrorCondition",
     }
 
