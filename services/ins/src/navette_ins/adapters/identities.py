@@ -15,10 +15,13 @@ from navette_contracts.sealed import Keyring, Sealed
 from navette_ins.adapters.history import HISTORY, Changed, write_line
 from navette_ins.adapters.search_tokens import SEARCH, SEARCH_VERSION, VERSION, SearchTokens
 from navette_ins.domain.errors import Forbidden
+from navette_ins.domain.homonyms import blocking_dates
 from navette_ins.domain.identity import Identity
 from navette_ins.domain.transitions import Act, transition_of
 
 IDENTITIES = "identities"
+_BORN = 1000
+"""Records of one birth date that are compared at most: five million people have some 150 each."""
 
 
 class BlindIndex:
@@ -101,6 +104,14 @@ class IdentityRepository:
         rows = await self._uow.collection(IDENTITIES).find(query).limit(20).to_list()
         rows.sort(key=lambda row: (row["merged_into"] is not None, row["_id"]))
         return identity_of(rows[0], self._keyring) if rows else None
+
+    async def born_about(self, birth_date: str) -> list[Identity]:
+        """Records born that day, the day with its month swapped, or the same day of a year beside."""
+        found = []
+        for day in blocking_dates(birth_date):
+            query = {SEARCH: self._index.tokens.born(day)}
+            found += [row async for row in self._uow.collection(IDENTITIES).find(query, {"sealed": 1}).limit(_BORN)]
+        return [identity_of(row, self._keyring) for row in found]
 
     async def _tell(
         self,

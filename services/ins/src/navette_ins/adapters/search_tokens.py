@@ -62,6 +62,10 @@ class SearchTokens:
         """The token of an IPP."""
         return self._token("local_id", local_id)
 
+    def born(self, date: str) -> str:
+        """The token of a birth date."""
+        return self._token("date", date)
+
     def asked(self, search: PriorSearch) -> str:
         """The one token to look for: the most selective criterion of the search; the rest is filtered in memory."""
         if search.criterion is not Criterion.BIRTH_DATE:

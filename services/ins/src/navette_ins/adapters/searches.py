@@ -57,6 +57,11 @@ class SearchRepository:
         query |= {"received_at": {"$gte": since}} if venue_id is None else {"venue_id": venue_id}
         return await uow.collection(EXCHANGES).count_documents(query)
 
+    async def not_found(self, patient_id: str, revision: int) -> bool:
+        """Whether INSi knew nobody with the traits of that revision."""
+        rows = self._searches.find({"patient_id": patient_id, "state": SearchState.NOT_FOUND.value})
+        return any([row["search"]["revision"] == revision async for row in rows])
+
     async def open_for(self, patient_id: str) -> bool:
         """Whether a search of this person is under way."""
         query = {"patient_id": patient_id, "state": SearchState.REQUESTED.value}

@@ -81,8 +81,11 @@ class Identity(Part):
         if self.merged_into is not None:
             raise Forbidden("merged")
 
-    def searchable(self) -> None:
-        """Raise Forbidden when INSi may not be asked (RIS.INS.28; spec/ins.md §2.4, §3)."""
+    def searchable(self, *, again: bool = False) -> None:
+        """Raise Forbidden when INSi may not be asked (RIS.INS.28; spec/ins.md §2.4, §3).
+
+        `again`: somebody wants to know whether INSi still says the same of a recovered identity.
+        """
         self.active()
         if self.untrusted:
             raise Forbidden("doubtful_or_fictive")
@@ -90,7 +93,7 @@ class Identity(Part):
             raise Forbidden("birth_date_completed")
         if self.traits.sex == "I":
             raise Forbidden("sex_undetermined")
-        if self.recovery is not None:
+        if self.recovery is not None and not again:
             raise Forbidden("already_recovered")
 
     def shown(self, proof: Proof, *, by: str, at: datetime, expires_on: date | None = None) -> Identity:
@@ -191,7 +194,8 @@ class Identity(Part):
             raise Forbidden("nothing_changes")
         if not self.changes_strict(traits):
             return self.next(at, traits=traits)
-        return self.next(at, traits=traits, check=self.check if check_holds else None, **_NO_INS)
+        facts: dict[str, Any] = {} if check_holds else {"check": None, "proof": None}
+        return self.next(at, traits=traits, **facts, **_NO_INS)
 
     def changes_strict(self, traits: Traits) -> bool:
         """Whether these traits differ in a strict one."""
@@ -206,7 +210,7 @@ class Identity(Part):
         if IdentityAttribute.FICTIVE in wanted and len(wanted) > 1:
             raise Forbidden("fictive_stands_alone")
         if attribute in UNTRUSTED:
-            return self.next(at, attributes=wanted, check=None, **_NO_INS)
+            return self.next(at, attributes=wanted, check=None, proof=None, **_NO_INS)
         return self.next(at, attributes=wanted)
 
     def unmarked(self, attribute: IdentityAttribute, *, at: datetime) -> Identity:

@@ -40,12 +40,13 @@ async def request_insi_search(
     rpps: str | None = None,
     venue_id: str | None = None,
     card: CardSearch | None = None,
+    again: bool = False,
 ) -> Search:
-    """Schedule the search, by card when one was read, else by traits.
+    """Schedule the search, by card when one was read, else by traits; `again` for a recovered identity too.
 
     Raises Forbidden when INSi may not be asked, RuleBroken for a name it does not take or an unfit card reading.
     """
-    identity.searchable()
+    identity.searchable(again=again)
     if desk.rules.needs_professional and rpps is None:
         raise Forbidden("professional_required")
     searches = SearchRepository(uow)
