@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from navette_chassis import Service, UnitOfWork
-from navette_chassis.auth import Principal, require
 from navette_chassis.problem import ProblemError
 
 from navette_ins.api import french
+from navette_ins.api.rights import Caller
 from navette_ins.domain.errors import Forbidden, RuleBroken
 from navette_ins.domain.identity import Identity
 from navette_ins.use_cases.create_patient import TraitsRefused
 from navette_ins.use_cases.desk import Desk
-
-Desks = Annotated[Principal, require("secretary", "technologist", "radiologist")]
-"""Those who work with identities at a site."""
 
 T = TypeVar("T")
 
@@ -24,12 +21,12 @@ T = TypeVar("T")
 async def change(
     service: Service,
     desk: Desk,
-    caller: Principal,
+    caller: Caller,
     patient_id: str,
     use_case: Callable[..., Awaitable[T]],
     **arguments: Any,
 ) -> T:
-    """Run a use case on an identity of the caller's site."""
+    """Run a use case on an identity of a site where the caller has the right of the route."""
 
     async def work(uow: UnitOfWork) -> T:
         identity = visible(await desk.identities(uow).get(patient_id), caller)
@@ -50,8 +47,8 @@ async def transact(service: Service, use_case: Callable[..., Awaitable[T]], *arg
         raise french.forbidden(error) from None
 
 
-def visible(identity: Identity | None, caller: Principal) -> Identity:
-    """The identity, if there is one and the caller works for its site; otherwise the 404 or 403 problem."""
+def visible(identity: Identity | None, caller: Caller) -> Identity:
+    """The identity, if there is one and the caller has the right at its site; otherwise the 404 or 403 problem."""
     if identity is None:
         raise ProblemError.not_found()
     caller.require_site(identity.site_id)

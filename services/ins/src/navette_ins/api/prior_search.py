@@ -7,14 +7,14 @@ from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Query, Response
 from navette_chassis import Service
-from navette_chassis.auth import Principal
 from navette_chassis.http import ApiModel
 from navette_documents.identifiers.nir import INS_DEMO, INS_NIA, INS_NIR, INS_TEST
 from pydantic import Field
 
 from navette_ins.adapters import datamatrix_image
 from navette_ins.api import french
-from navette_ins.api.acts import Desks, change, transact
+from navette_ins.api.acts import change, transact
+from navette_ins.api.rights import Caller, InsReader, Reader
 from navette_ins.domain.errors import RuleBroken
 from navette_ins.domain.identity import Identity
 from navette_ins.domain.prior_search import PriorSearch, prior_search
@@ -149,7 +149,7 @@ def prior_search_routes(service: Service, desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/patients", tags=["patients"])
 
     @router.post("/search")
-    async def search(caller: Desks, body: SearchPatients) -> SearchResult:
+    async def search_patients_known(caller: Reader, body: SearchPatients) -> SearchResult:
         found: Found = await transact(
             service, search_patients, desk, search=body.question(), sites=_sites(caller), by=caller.subject
         )
@@ -168,8 +168,8 @@ def datamatrix_routes(service: Service, desk: Desk) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {kind: {} for kind, _ in images.values()}}},
     )
-    async def show(
-        caller: Desks, patient_id: str, image: Annotated[Literal["svg", "png"], Query(alias="format")] = "svg"
+    async def show_datamatrix(
+        caller: InsReader, patient_id: str, image: Annotated[Literal["svg", "png"], Query(alias="format")] = "svg"
     ) -> Response:
         payload: str = await change(service, desk, caller, patient_id, show_ins_datamatrix)
         kind, draw = images[image]
@@ -177,7 +177,7 @@ def datamatrix_routes(service: Service, desk: Desk) -> APIRouter:
         return Response(draw(payload), media_type=kind, headers={"Cache-Control": "no-store"})
 
     @router.post("/ins-datamatrix/read")
-    async def read(caller: Desks, body: ScannedCode) -> ScannedAnswer:
+    async def read_datamatrix(caller: InsReader, body: ScannedCode) -> ScannedAnswer:
         scanned: Scanned = await transact(
             service,
             read_ins_datamatrix,
@@ -192,9 +192,9 @@ def datamatrix_routes(service: Service, desk: Desk) -> APIRouter:
     return router
 
 
-def _sites(caller: Principal) -> Collection[str] | None:
-    """The sites whose records the caller sees; None for a service, which works for all of them."""
-    return None if caller.kind == "service" else caller.sites
+def _sites(caller: Caller) -> Collection[str]:
+    """The sites whose records the caller may see here."""
+    return caller.sites
 
 
 def _next_step(found: Found) -> str:
