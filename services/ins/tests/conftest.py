@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from navette_chassis import Mode, Service, SystemClock
+from navette_chassis import Clock, Mode, Service, SystemClock
 from navette_chassis.auth.jwks import JwksCache
 from navette_chassis.auth.tokens import TokenVerifier
 from navette_chassis.testing import running, until
@@ -166,17 +167,34 @@ def settings(
     )
 
 
-@pytest.fixture
-async def desk(settings: InsSettings, insi: InsiSimulator) -> AsyncIterator[Desk]:
+OpenDesk = Callable[..., AbstractAsyncContextManager[Desk]]
+
+
+@asynccontextmanager
+async def _open_desk(
+    settings: InsSettings, insi: InsiSimulator, *roles: str, clock: Clock | None = None
+) -> AsyncIterator[Desk]:
     async def public_keys() -> Any:
         return {"keys": [KEY.as_dict(private=False)]}
 
-    service = create_service(settings)
+    service = create_service(settings, clock=clock)
     async with running(service, Mode.WORKER):
         service.mode = Mode.SERVE
         app = service.asgi
         app.state.token_verifier = TokenVerifier(audience="ins", jwks=JwksCache(public_keys), clock=SystemClock())
-        headers = {"Authorization": f"Bearer {_token('secretary')}"}
+        headers = {"Authorization": f"Bearer {_token(*(roles or ('secretary',)))}"}
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://ins", headers=headers) as http:
             yield Desk(service, insi, http, service.keyring)
+
+
+@pytest.fixture(scope="session")
+def open_desk() -> OpenDesk:
+    """Opens a desk on a service of other settings, with other roles or another clock."""
+    return _open_desk
+
+
+@pytest.fixture
+async def desk(settings: InsSettings, insi: InsiSimulator) -> AsyncIterator[Desk]:
+    async with _open_desk(settings, insi) as opened:
+        yield opened
