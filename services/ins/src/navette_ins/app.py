@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from navette_chassis import Clock, Service
-from navette_chassis.deliveries import BreakerPolicy, Channel, RetryPolicy
+from navette_chassis.deliveries import Channel, RetryPolicy
 from navette_documents.sites import load_sites
 
+from navette_ins.adapters.cases import CASES
+from navette_ins.adapters.cog import any_place, load_places
 from navette_ins.adapters.history import HISTORY
 from navette_ins.adapters.identities import IDENTITIES, BlindIndex
 from navette_ins.adapters.imports import REJECTS
 from navette_ins.adapters.insi_clients import check_certificates, insi_clients
+from navette_ins.adapters.pam_links import declare_pam, outbound_of
 from navette_ins.adapters.searches import EXCHANGES, SEARCHES
-from navette_ins.api.insi import insi_routes
-from navette_ins.api.patients import patient_routes
-from navette_ins.api.prior_search import datamatrix_routes, prior_search_routes
+from navette_ins.adapters.venues import VENUES
+from navette_ins.adapters.verifications import follow_verification
+from navette_ins.api.routers import api_router
 from navette_ins.settings import InsSettings
 from navette_ins.use_cases.desk import Desk, InsiRules
 from navette_ins.use_cases.request_insi_search import CHANNEL
 from navette_ins.use_cases.run_insi_search import run_insi_search
 from navette_ins.use_cases.settle_insi_search import settle_insi_search
+from navette_ins.use_cases.tell_connected_systems import tell_connected_systems
+from navette_ins.use_cases.watch_look_alikes import watch_look_alikes
+from navette_ins.verification_app import declare_verification, insi_breaker
 
 
 def create_service(settings: InsSettings, *, clock: Clock | None = None) -> Service:
@@ -33,31 +40,51 @@ def declare(settings: InsSettings, *, clock: Clock | None = None) -> tuple[Servi
     service = Service(settings, name=settings.service_name, clock=clock)
     check_certificates(settings)
     clients = service.resource(lambda: insi_clients(settings, service.clock))
+    index = BlindIndex(settings.blind_index_key())
+    known_sites = load_sites(settings.sites_file.read_bytes()) if settings.sites_file else {}
+    outbound = outbound_of(service, settings, known_sites)
     desk = Desk(
         keyring=lambda: service.keyring,
-        index=BlindIndex(settings.blind_index_key()),
+        index=index,
         insi=lambda: clients().manual,
         rules=InsiRules(
             needs_professional=settings.insi_auth == "psc",
             card_assertion_required=settings.insi_card_assertion == "reader",
         ),
+        policy=settings.policy(),
+        knows_place=any_place if settings.cog_file is None else load_places(settings.cog_file),
+        time_zone=ZoneInfo(settings.time_zone),
+        watchers=(
+            watch_look_alikes(lambda: service.keyring, index),
+            follow_verification,
+            tell_connected_systems(outbound),
+        ),
     )
-    sites = frozenset(load_sites(settings.sites_file.read_bytes())) if settings.sites_file else frozenset()
+    sites = frozenset(known_sites)
 
     # INSi
     service.deliver(_channel(settings), attempt=run_insi_search(service, desk), settle=settle_insi_search(desk))
 
+    # Verification of what is held
+    verification = declare_verification(service, desk, settings, clients)
+
+    # HL7 v2
+    declare_pam(service, settings, desk, outbound)
+
     # Routes
-    service.router(patient_routes(service, desk, sites))
-    service.router(insi_routes(service, desk))
-    service.router(prior_search_routes(service, desk))
-    service.router(datamatrix_routes(service, desk))
+    service.router(api_router(service, desk, sites, verification))
 
     # What is kept
     # Two active records with one matricule are impossible, whatever two people do at the same instant.
     service.index(IDENTITIES, "ins_index", unique=True, partial={"ins_index": {"$exists": True}})
     service.index(IDENTITIES, [("search", 1), ("site_id", 1)])
+    service.index(IDENTITIES, [("attributes", 1), ("site_id", 1)])
     service.index(HISTORY, "patient_id")
+    service.index(VENUES, [("site_id", 1), ("day", 1)])
+    service.index(VENUES, "patient_id")
+    service.index(CASES, "open_key", unique=True, partial={"open_key": {"$exists": True}})
+    service.index(CASES, "key")
+    service.index(SEARCHES, [("site_id", 1), ("state", 1)])
     service.index(SEARCHES, [("patient_id", 1), ("state", 1)])
     service.index(SEARCHES, [("traits_key", 1), ("requested_at", 1)])
     service.index(EXCHANGES, "search_id")
@@ -73,9 +100,5 @@ def _channel(settings: InsSettings) -> Channel:
         max_in_flight=settings.insi_max_in_flight,
         retry=RetryPolicy(first=timedelta(seconds=settings.insi_retry_first_seconds)),
         # A second call after two seconds belongs to the attempt; then an endpoint that is down is left in peace.
-        breaker=BreakerPolicy(
-            failures=settings.insi_breaker_failures,
-            probe_after_seconds=settings.insi_breaker_open_seconds,
-            probe_cap_seconds=settings.insi_breaker_open_seconds,
-        ),
+        breaker=insi_breaker(settings),
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from navette_chassis import ServiceSettings
 from navette_chassis.settings import ExistingFile
 from pydantic import Field, model_validator
 
+from navette_ins.domain.policy import Policy, load_policy
+from navette_ins.pam_settings import PamSettings
 
-class InsSettings(ServiceSettings):
+
+class InsSettings(PamSettings):
     """`NAVETTE_*` variables of this service. Durations are seconds."""
 
     service_name: ClassVar[str] = "ins"
@@ -40,10 +42,26 @@ class InsSettings(ServiceSettings):
     """File with the CNDA authorisation number of the software."""
     index_key: ExistingFile
     """File with the key (at least 32 bytes) under which a matricule can be found without being stored in clear."""
+    identity_policy_file: ExistingFile | None = None
+    """JSON of what each site decides: proofs and their confidence, automatic validation, rights. None: the defaults."""
+    cog_file: ExistingFile | None = None
+    """List of communes and countries (INSEE CSV or JSON array with codes). None: no place is called unknown."""
+    time_zone: str = Field(default="Europe/Paris", pattern=r"^[A-Za-z_]+(/[A-Za-z_]+)*$")
+    """Where the days of the worklists begin and end."""
     lps_name: str = Field(default="Navette", pattern=r"^[^:\s]+$")
     lps_version: str = Field(default="0.1.0", pattern=r"^[^:\s]+$")
     lps_instance: str = Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
     """UUID of this installation."""
+    insi_verification: Literal["none", "sandbox"] = "none"
+    """How identities are verified. "sandbox": against the double of this project, in development only; the messages of
+    WS_INS3 to WS_INS5 come with an editor's account."""
+    insi_verification_url: str | None = None
+    """Where the double listens, without a path."""
+    insi_verification_period_days: int = Field(default=1826, ge=1)
+    """An INS is verified this long after its last positive recovery or verification."""
+    insi_verification_lot_size: int = Field(default=5_000, ge=1, le=5_000)
+    insi_verification_round_seconds: float = Field(default=300.0, gt=0)
+    """Time between two rounds of the scheduler."""
     insi_connect_seconds: float = Field(default=5.0, gt=0)
     insi_read_seconds: float = Field(default=20.0, gt=0)
     insi_max_in_flight: int = Field(default=4, ge=1, le=32)
@@ -62,6 +80,8 @@ class InsSettings(ServiceSettings):
             problems.append("insi_url must be https in production")
         if self.insi_psc_url is not None and urlsplit(self.insi_psc_url).scheme != "https":
             problems.append("insi_psc_url must be https in production")
+        if self.insi_verification == "sandbox":
+            problems.append("insi_verification sandbox speaks to a double: none in production")
         if self.keyring is None:
             problems.append("keyring is required in production")
         return problems
@@ -70,10 +90,16 @@ class InsSettings(ServiceSettings):
     def _complete(self) -> Self:
         if (self.insi_auto_cert is None) != (self.insi_auto_key is None):
             raise ValueError("insi_auto_cert and insi_auto_key go together")
+        if self.insi_verification == "sandbox" and self.insi_verification_url is None:
+            raise ValueError("insi_verification sandbox needs insi_verification_url")
         needed = (self.insi_psc_url, self.insi_psc_issuer, self.insi_billing_number)
         if self.insi_auth == "psc" and None in needed:
             raise ValueError("insi_auth psc needs insi_psc_url, insi_psc_issuer and insi_billing_number")
         return self
+
+    def policy(self) -> Policy:
+        """What the sites decide about identities. Raises pydantic.ValidationError for a file that is not one."""
+        return Policy() if self.identity_policy_file is None else load_policy(self.identity_policy_file.read_bytes())
 
     def blind_index_key(self) -> bytes:
         """The key of the blind index. Raises ValueError when it is too short to protect anything."""
