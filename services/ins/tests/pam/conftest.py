@@ -134,11 +134,35 @@ class Links:
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
-    async def act(self, patient_id: str, path: str, **body: Any) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {_token('secretary', 'identity_officer')}"}
-        answer = await self.http.post(f"/patients/{patient_id}/{path}", json=body or None, headers=headers)
+    async def act(self, patient_id: str, path: str, *, method: str = "POST", **body: Any) -> dict[str, Any]:
+        """The cell of the site does something with a record."""
+        return await self.ask(method, f"/patients/{patient_id}/{path}", **body)
+
+    async def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {_token('secretary', 'identity-supervisor')}"}
+        answer = await self.http.request(method, path, json=body or None, headers=headers)
         assert answer.status_code < 300, answer.text
         return dict(answer.json())
+
+    async def qualify(self, **traits: str) -> str:
+        """A person whose card was held and whom INSi knows; the id of the record."""
+        person = {
+            "birth_name": "DUVAL-FICTIF",
+            "first_birth_given_name": "CAMILLE",
+            "birth_given_names": "CAMILLE ROSE",
+            "birth_date": "1968-04-17",
+            "sex": "F",
+            "birth_place_code": "38185",
+        }
+        patient_id: str = (await self.create(**person | traits))["patient_id"]
+        await self.act(patient_id, "identity-checks", document_kind="CN")
+        await self.act(patient_id, "insi-search")
+
+        async def qualified() -> bool:
+            return any(one.patient_id == patient_id and one.recovery for one in await self.identities())
+
+        await until(qualified)
+        return patient_id
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,7 @@ def pam_routes(service: Service, desk: Desk, intake: Intake) -> APIRouter:
             raise ProblemError.not_found()
         return MessageAnswer.of(row)
 
-    @router.get("/ins-recipients/{patient_id}", dependencies=[require(*KEEPERS)])
+    @router.get("/ins-recipients/{patient_id}", dependencies=[require(*KEEPERS, "identity-supervisor")])
     async def recipients(patient_id: str) -> InsRecipientsAnswer:
         """Who received the INS of a person (RIS.INS.51)."""
         rows = await recipients_of(service.database, patient_id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from navette_chassis import UnitOfWork
+from navette_chassis import UnitOfWork, uuid7
 from navette_chassis.deliveries import Delivery, Outcome, OutcomeKind
+from navette_chassis.deliveries.endpoints import note
 from navette_chassis.mllp import MllpClient, outcome_of
 from navette_contracts.events import WhoMustAct
 from navette_contracts.sealed import Keyring, Sealed, SealError
@@ -54,6 +55,10 @@ async def _tell(uow: UnitOfWork, outbound: Outbound, system: ConnectedSystem, ch
     change = Change(changed.act, changed.told, changed.before, changed.after, changed.other)
     for notice in notices(change, held):
         await _schedule(uow, outbound, system, notice)
+    if changed.act is Act.RESTORED:
+        # Somebody has to part the two records over there by hand.
+        await note(uow, system.channel, "unmerge_by_hand", f"{system.channel}:{uuid7()}", patient_id=patient_id)
+        return
     if changed.act is Act.ABSORBED or (held is not None and ins_of(changed.after) is None):
         await recipients.withdrawn(patient_id, system.name)
     elif (ins := ins_of(changed.after)) is not None and ins != held and changed.told is not Told.NOBODY:

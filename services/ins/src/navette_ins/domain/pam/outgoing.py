@@ -70,8 +70,10 @@ def notices(change: Change, held: FormerIns | None) -> list[Notice]:
     """What to tell a system that holds this INS (None: it was never sent one), in order."""
     before, after = change.before, change.after
     ins = ins_of(after)
-    if change.act is Act.ABSORBED:
-        return []  # the A40 of the survivor says it, without a matricule of the closed record
+    if change.act in (Act.ABSORBED, Act.RESTORED):
+        # The A40 of the survivor says the first, without a matricule of the closed record. For the second PAM France
+        # has no event, and an A31 would reach the survivor, whose record the identifier still leads to over there.
+        return []
     if before is None or change.told is Told.A28:
         return [Notice("A28", after, ins)]
     removed = _uses_name(before) and not _uses_name(after)
