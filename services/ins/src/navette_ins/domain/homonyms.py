@@ -44,16 +44,10 @@ def likeness(one: Traits, other: Traits) -> tuple[float, bool]:
     """How alike two people are, 0 to 1, and whether a used name here is a birth name there."""
     births = _names(one.birth_name, other.birth_name)
     crossed = max(_names(one.birth_name, other.used_name), _names(one.used_name, other.birth_name))
+    # The name in use may be any of the list, but a shared second name alone says little.
     given = max(
-        _names(one.first_birth_given_name, other.first_birth_given_name),
-        max(
-            (
-                _names(mine, theirs)
-                for mine in one.birth_given_names.split()
-                for theirs in other.birth_given_names.split()
-            ),
-            default=0.0,
-        ),
+        *(_names(one.first_birth_given_name, theirs) for theirs in _given(other)),
+        *(_names(mine, other.first_birth_given_name) for mine in _given(one)),
     )
     same_place = one.birth_place_code == other.birth_place_code != UNKNOWN_PLACE
     score = (
@@ -72,6 +66,10 @@ def age(birth_date: str, today: date) -> int:
     if born is None:
         return 0
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def _given(traits: Traits) -> list[str]:
+    return [traits.first_birth_given_name, *traits.birth_given_names.split()]
 
 
 def _names(one: str | None, other: str | None) -> float:
