@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from navette_chassis import Clock, Service
@@ -19,6 +20,7 @@ from navette_ins.adapters.pam_links import declare_pam, outbound_of
 from navette_ins.adapters.searches import EXCHANGES, SEARCHES
 from navette_ins.adapters.venues import VENUES
 from navette_ins.adapters.verifications import follow_verification
+from navette_ins.api.certificates import certificate_routes
 from navette_ins.api.routers import api_router
 from navette_ins.settings import InsSettings
 from navette_ins.use_cases.desk import Desk, InsiRules
@@ -72,7 +74,8 @@ def declare(settings: InsSettings, *, clock: Clock | None = None) -> tuple[Servi
     declare_pam(service, settings, desk, outbound)
 
     # Routes
-    service.router(api_router(service, desk, sites, verification))
+    certificates = certificate_routes(service, desk, clients, _certificate_files(settings))
+    service.router(api_router(service, desk, sites, verification, certificates))
 
     # What is kept
     # Two active records with one matricule are impossible, whatever two people do at the same instant.
@@ -102,3 +105,10 @@ def _channel(settings: InsSettings) -> Channel:
         # A second call after two seconds belongs to the attempt; then an endpoint that is down is left in peace.
         breaker=insi_breaker(settings),
     )
+
+
+def _certificate_files(settings: InsSettings) -> dict[str, Path]:
+    files = {"unattended": settings.insi_auto_cert}
+    if settings.insi_auth == "certificate":
+        files["manual"] = settings.insi_client_cert
+    return {use: file for use, file in files.items() if file is not None}
