@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from navette_chassis.http import ApiModel
 from navette_contracts.events import IdentityAttribute
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 Name = Annotated[str, Field(min_length=1, max_length=300)]
 Reason = Annotated[str, Field(min_length=1, max_length=500, examples=["Nom de naissance lu sur le passeport"])]
@@ -15,6 +15,12 @@ Reason = Annotated[str, Field(min_length=1, max_length=500, examples=["Nom de na
 
 class EditTraits(ApiModel):
     """Traits to change; one that is left out stays. `used_name: null` takes the used name away."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"birth_name": "DUVAL-FICTIF", "confirm": True, "reason": "Lu sur le passeport"}]
+        }
+    )
 
     birth_name: Name | None = None
     first_birth_given_name: Name | None = None
@@ -50,7 +56,7 @@ class Because(ApiModel):
 class NewAttribute(ApiModel):
     """An attribute to give or to take away."""
 
-    attribute: IdentityAttribute
+    attribute: Annotated[IdentityAttribute, Field(examples=["douteuse"])]
     present: bool = True
 
 
@@ -118,7 +124,9 @@ class ProofsAnswer(ApiModel):
 class NewArrival(ApiModel):
     """A person at the reception."""
 
-    venue_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
+    venue_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["V2026-1122-17"])] | None = (
+        None
+    )
     """Number of the venue in the RIS; one is made when left out."""
 
 

@@ -22,20 +22,20 @@ from navette_ins.use_cases.desk import Desk
 from navette_ins.use_cases.merge_patients import merge_patients, unmerge_patients
 from navette_ins.use_cases.open_case import open_case
 
-_Id = Annotated[str, Field(min_length=1, max_length=128)]
+_Id = Annotated[str, Field(min_length=1, max_length=128, examples=["0199c0de-0000-7000-8000-000000000001"])]
 
 
 class NewCase(ApiModel):
     """Something somebody noticed: two records of one person, two people in one record, two who look alike."""
 
-    kind: CaseKind
+    kind: Annotated[CaseKind, Field(examples=["collision"])]
     patient_ids: Annotated[list[_Id], Field(min_length=1, max_length=2)]
 
 
 class CaseWord(ApiModel):
     """A person's decision on a case."""
 
-    decision: CaseDecision
+    decision: Annotated[CaseDecision, Field(examples=["confirm"])]
     reason: Reason | None = None
 
 

@@ -37,4 +37,5 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     404: _problem("Introuvable"),
     409: _problem("L’état de l’identité ne le permet pas ; `type` dit la règle"),
     422: _problem("Champs refusés, nommés avec leur règle"),
+    503: _problem("Une dépendance ne répond pas ou n’est pas configurée"),
 }

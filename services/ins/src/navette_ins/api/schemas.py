@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from navette_chassis.http import ApiModel
 from navette_documents.identifiers.nir import INS_DEMO, INS_NIA, INS_NIR, INS_TEST
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from navette_ins.adapters.history import Change
 from navette_ins.api.french import CAUTIONS, SEARCH_CODES, SEARCH_STATES
@@ -31,6 +31,24 @@ def nature_of(oid: str) -> str:
 
 class NewPatient(ApiModel):
     """A person as the document says. No field beyond the strict traits is compulsory (RIS.INS.12)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "site_id": "lilas",
+                    "birth_name": "DUVAL-FICTIF",
+                    "first_birth_given_name": "CAMILLE",
+                    "birth_given_names": "CAMILLE ROSE",
+                    "birth_date": "1968-04-17",
+                    "sex": "F",
+                    "birth_place_code": "38185",
+                    "used_name": "EPOUX-FICTIF",
+                    "local_id": "IPP-100200",
+                }
+            ]
+        }
+    )
 
     site_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
     birth_name: _Name
@@ -71,7 +89,7 @@ class NewCheck(ApiModel):
 class Decision(ApiModel):
     """A person's word on a result of INSi."""
 
-    accepted: bool
+    accepted: Annotated[bool, Field(examples=[True])]
     confirmed: list[str] = Field(default_factory=list, max_length=10, examples=[["birth_name"]])
     """Decisive traits that differ and were looked at, value by value: all of them, to accept."""
     document_kind: Annotated[str, Field(max_length=2)] | None = None

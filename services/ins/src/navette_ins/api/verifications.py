@@ -32,7 +32,7 @@ def verification_routes(service: Service, vdesk: VerificationDesk) -> APIRouter:
     router = APIRouter(tags=["verification"])
 
     @router.post("/patients/{patient_id}/verifications", status_code=status.HTTP_202_ACCEPTED)
-    async def verify(caller: InsiCaller, patient_id: str) -> CheckAnswer:
+    async def verify_identity(caller: InsiCaller, patient_id: str) -> CheckAnswer:
         async def work(uow: UnitOfWork) -> Check:
             identity = visible(await vdesk.desk.identities(uow).get(patient_id), caller)
             return await request_verification(uow, vdesk, identity=identity, by=caller.subject)
@@ -43,7 +43,7 @@ def verification_routes(service: Service, vdesk: VerificationDesk) -> APIRouter:
             raise not_configured() from None
 
     @router.get("/patients/{patient_id}/verifications/{check_id}")
-    async def read(caller: InsiCaller, patient_id: str, check_id: str) -> CheckAnswer:
+    async def read_verification(caller: InsiCaller, patient_id: str, check_id: str) -> CheckAnswer:
         row = await service.database[CHECKS].find_one({"_id": check_id, "patient_id": patient_id})
         if row is None:
             raise ProblemError.not_found()
@@ -52,7 +52,7 @@ def verification_routes(service: Service, vdesk: VerificationDesk) -> APIRouter:
         return CheckAnswer.of(check)
 
     @router.get("/worklists/verification-due")
-    async def due(caller: InsiCaller, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> DueAnswer:
+    async def list_verifications_due(caller: InsiCaller, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> DueAnswer:
         now = service.clock.now()
         query = due_query(now - vdesk.period, now) | {"site_id": {"$in": sorted(caller.sites)}}
         rows = await service.database[DUE].find(query).sort("positive_at", 1).limit(limit).to_list()
@@ -78,12 +78,12 @@ def verification_routes(service: Service, vdesk: VerificationDesk) -> APIRouter:
 
 def _batches(router: APIRouter, service: Service) -> None:
     @router.get("/verification-batches")
-    async def batches(caller: Supervisor) -> BatchList:
+    async def list_verification_batches(caller: Supervisor) -> BatchList:
         rows = await service.database[BATCHES].find().sort("_id", -1).limit(50).to_list()
         return BatchList(batches=[BatchAnswer.of(batch_of(row), [], caller.sites) for row in rows])
 
     @router.get("/verification-batches/{batch_id}")
-    async def batch(caller: Supervisor, batch_id: str) -> BatchAnswer:
+    async def read_verification_batch(caller: Supervisor, batch_id: str) -> BatchAnswer:
         row = await service.database[BATCHES].find_one({"_id": batch_id})
         if row is None:
             raise ProblemError.not_found()
