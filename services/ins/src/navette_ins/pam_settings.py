@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from navette_chassis import ServiceSettings
 from navette_chassis.settings import ExistingFile, is_loopback
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from navette_ins.domain.pam.destinations import load_systems
 
@@ -30,6 +32,14 @@ class PamSettings(ServiceSettings):
     pam_keep_days: int = Field(default=90, ge=1)
     """How long a message that asks nothing of anybody is kept; refused ones stay until they are replayed."""
     pam_retry_first_seconds: float = Field(default=60.0, gt=0)
+
+    @model_validator(mode="after")
+    def _links(self) -> Self:
+        if (self.pam_cert is None) != (self.pam_key is None):
+            raise ValueError("pam_cert and pam_key go together")
+        if self.pam_ca is not None and self.pam_cert is None:
+            raise ValueError("pam_ca asks senders for certificates: it needs pam_cert and pam_key")
+        return self
 
     def production_problems(self) -> list[str]:
         """What would be unsafe in production."""

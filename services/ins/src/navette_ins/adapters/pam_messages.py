@@ -76,6 +76,8 @@ class Received:
     expires_at: datetime | None = None
     origin: Mapping[str, str] = field(default_factory=dict)
     """Listener and certificate of the peer."""
+    whole: bool = True
+    """False: only the first bytes were kept; it cannot be replayed."""
 
 
 class MessageStore:
@@ -102,7 +104,7 @@ class MessageStore:
         if known is None:
             await self._messages.insert_one(row)
             return
-        update = _outcome(verdict) | {"answer": answer, "received_at": received.received_at}
+        update = _outcome(verdict) | {name: row[name] for name in ("answer", "received_at", "expires_at", "sender")}
         await self._messages.update_one(same, {"$set": update, "$inc": {"attempts": 1}})
 
     async def find(self, message_id: str) -> tuple[Document, bytes] | None:
@@ -135,6 +137,7 @@ class MessageStore:
             "received_at": received.received_at,
             "expires_at": received.expires_at,
             "size": len(received.raw),
+            "whole": received.whole,
             "sealed": self._sealed(received.raw),
             **received.origin,
         }

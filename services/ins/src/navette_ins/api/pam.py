@@ -45,6 +45,7 @@ REASONS = {
 }
 REFUSALS = {
     "nothing_to_replay": "Ce message n’a pas besoin d’être rejoué.",
+    "not_whole": "Ce message est arrivé incomplet : l’émetteur doit le renvoyer.",
     "newer_message": "Un message plus récent sur la même personne est déjà intégré.",
     "unknown_sender": "L’émetteur n’est toujours pas configuré.",
 }
@@ -116,7 +117,7 @@ def pam_routes(service: Service, desk: Desk, intake: Intake) -> APIRouter:
     router = APIRouter(prefix="/pam", tags=["pam"])
 
     @router.get("/messages", dependencies=[require(*KEEPERS)])
-    async def messages(
+    async def list_pam_messages(
         state: Annotated[list[MessageState] | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> MessagesAnswer:
@@ -126,7 +127,7 @@ def pam_routes(service: Service, desk: Desk, intake: Intake) -> APIRouter:
         return MessagesAnswer(messages=[MessageAnswer.of(row) for row in rows])
 
     @router.post("/messages/{message_id}/replay")
-    async def replay(caller: Keepers, message_id: str) -> MessageAnswer:
+    async def replay_pam(caller: Keepers, message_id: str) -> MessageAnswer:
         try:
             row = await service.transact(replay_pam_message, desk, intake, message_id=message_id, by=caller.subject)
         except Forbidden as refused:
@@ -138,7 +139,7 @@ def pam_routes(service: Service, desk: Desk, intake: Intake) -> APIRouter:
         return MessageAnswer.of(row)
 
     @router.get("/ins-recipients/{patient_id}", dependencies=[require(*KEEPERS, "identity-supervisor")])
-    async def recipients(patient_id: str) -> InsRecipientsAnswer:
+    async def list_ins_recipients(patient_id: str) -> InsRecipientsAnswer:
         """Who received the INS of a person (RIS.INS.51)."""
         rows = await recipients_of(service.database, patient_id)
         return InsRecipientsAnswer(recipients=[InsRecipient.model_validate(row) for row in rows])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from navette_chassis import UnitOfWork, uuid7
 from navette_chassis.unit_of_work import Document
@@ -47,7 +47,6 @@ async def receive_pam_message(
 ) -> bytes:
     """Store the message and what it leads to; the answer to send once this is committed."""
     store = MessageStore(uow, desk.keyring, desk.index)
-    message_id = uuid7()
     message: Message | None
     broken: Hl7Error | None = None
     try:
@@ -56,39 +55,57 @@ async def receive_pam_message(
         message, broken = _header_of(raw), error
     sender = None if message is None else _sender(message, intake)
     header = _shown(message, sender)
-    received = Received(message_id, raw, header, uow.now, origin=origin)
+    before = await _before(store, header, raw)
+    if before is not None and before["ack_code"] != "AR":
+        return bytes(before["answer"])
+    message_id: str = uuid7() if before is None else before["_id"]
     if message is None:
         verdict = Verdict(
             MessageState.REFUSED, "AR", reason=broken.rule if broken else "no_msh", condition=MessageError.OTHER
         )
-        answer = unreadable_ack(own_id=message_id, at=uow.now, rule=verdict.reason or "")
     else:
-        before = await _answered_before(store, header, raw)
-        if before is not None:
-            return before
         verdict = await _verdict(uow, desk, intake, message, broken, sender, header, store, message_id)
-        answer = build_ack(message, verdict.ack_code, own_id=message_id[-12:], at=uow.now, errors=_errors(verdict))
-    if verdict.state in (MessageState.INTEGRATED, MessageState.IGNORED) or message is None:
-        received = replace(received, expires_at=uow.now + intake.keep)
-    await store.add(received, verdict, answer)
+    answer = _answer(message, verdict, message_id, uow.now)
+    # What can be replayed, or must be looked at, is kept until it was.
+    asks = verdict.state in (MessageState.REFUSED, MessageState.TO_REVIEW) and message is not None
+    expires_at = None if asks else uow.now + intake.keep
+    await store.add(Received(message_id, raw, header, uow.now, expires_at, origin), verdict, answer)
     return answer
 
 
-async def keep_unexpected(
-    uow: UnitOfWork, desk: Desk, intake: Intake, raw: bytes, origin: Mapping[str, str], reason: str
+async def keep_refused(
+    uow: UnitOfWork,
+    desk: Desk,
+    intake: Intake,
+    raw: bytes,
+    origin: Mapping[str, str],
+    reason: str,
+    *,
+    whole: bool,
 ) -> bytes:
-    """Keep a message that broke the program itself: answered AR, so that the sender may come again."""
+    """Keep what could not be taken: a broken frame, or a message that broke the program itself. Answered AR."""
     message = _header_of(raw)
     header = _shown(message, None if message is None else _sender(message, intake))
     message_id = uuid7()
+    answer = later_ack(raw, reason, uow.now)
     verdict = Verdict(MessageState.REFUSED, "AR", reason=reason, condition=MessageError.APPLICATION)
-    if message is None:
-        answer = unreadable_ack(own_id=message_id, at=uow.now, rule=reason)
-    else:
-        answer = build_ack(message, "AR", own_id=message_id[-12:], at=uow.now, errors=_errors(verdict))
-    received = Received(message_id, raw, header, uow.now, origin=origin)
+    expires_at = None if whole else uow.now + intake.keep
+    received = Received(message_id, raw, replace(header, identity=""), uow.now, expires_at, origin, whole)
     await MessageStore(uow, desk.keyring, desk.index).add(received, verdict, answer)
     return answer
+
+
+def later_ack(raw: bytes, reason: str, at: datetime) -> bytes:
+    """AR: the sender keeps its message and comes again."""
+    verdict = Verdict(MessageState.REFUSED, "AR", reason=reason, condition=MessageError.APPLICATION)
+    return _answer(_header_of(raw), verdict, uuid7(), at)
+
+
+def _answer(message: Message | None, verdict: Verdict, message_id: str, at: datetime) -> bytes:
+    own_id = message_id[-12:]
+    if message is None:
+        return unreadable_ack(own_id=own_id, at=at, rule=verdict.reason or "")
+    return build_ack(message, verdict.ack_code, own_id=own_id, at=at, errors=_errors(verdict))
 
 
 async def _verdict(
@@ -136,14 +153,12 @@ def _refused(error: Hl7Error, code: AckCode) -> Verdict:
     return Verdict(MessageState.REFUSED, code, reason=error.rule, condition=error.condition, location=error.location)
 
 
-async def _answered_before(store: MessageStore, header: Header, raw: bytes) -> bytes | None:
-    """The answer the very same message got, unless it was one that invites to come again."""
+async def _before(store: MessageStore, header: Header, raw: bytes) -> Document | None:
+    """The very same message, received before."""
     if not header.identity:
         return None
     digest = store.digest(raw)
-    rows: list[Document] = [row for row in await store.earlier(header) if row["digest"] == digest]
-    settled = [row for row in rows if row["ack_code"] != "AR"]
-    return bytes(settled[0]["answer"]) if settled else None
+    return next((row for row in await store.earlier(header) if row["digest"] == digest), None)
 
 
 def _header_of(raw: bytes) -> Message | None:

@@ -32,6 +32,8 @@ async def replay_pam_message(
     row, raw = known
     if row["state"] not in REPLAYABLE:
         raise Forbidden("nothing_to_replay")
+    if not row["whole"]:
+        raise Forbidden("not_whole")
     verdict = await _again(uow, desk, intake, store, row, raw)
     if verdict.state in (MessageState.INTEGRATED, MessageState.IGNORED):
         verdict = Verdict(
