@@ -88,7 +88,7 @@ FORBIDDEN: Mapping[str, str] = {
     "ins_held_elsewhere": "L’INS à rendre est désormais portée par un autre dossier : traiter d’abord ce doublon.",
     "case_closed": "Ce cas n’attend plus cette décision.",
     "venue_of_another": "Cette venue est celle d’un autre patient.",
-    "differences_to_confirm": "Nom, prénom, date de naissance ou sexe diffèrent : confirmer chaque différence après "
+    "differences_to_confirm": "Un trait décisif ou le matricule diffère : confirmer chaque différence après "
     "comparaison des deux valeurs.",
     "no_ins": "L’identité ne porte pas d’INS : il n’y a rien à vérifier.",
     "verification_under_way": "Une vérification est déjà en cours pour cette personne.",

@@ -46,7 +46,7 @@ async def decide_insi_result(uow: UnitOfWork, desk: Desk, *, search_id: str, wor
     if found is None or identity.revision != search.revision:
         raise Forbidden("identity_changed")
     if word.accepted:
-        if not DECISIVE & set(search.differences) <= set(word.confirmed):
+        if not (DECISIVE | {"matricule"}) & set(search.differences) <= set(word.confirmed):
             raise Forbidden("differences_to_confirm")
         renewed = _held_again(uow, desk, identity, word, by=by)
         await accept_insi_answer(uow, desk, search, identity, found, by=by, renewed=renewed)
