@@ -37,7 +37,12 @@ async def merge_patients(
         moved_venues=moved,
     )
     await MergeRepository(uow, desk.keyring).add(done, survivor=survivor, absorbed=absorbed)
-    event = PatientMerged(surviving_id=done.surviving_id, absorbed_id=done.absorbed_id, revision=merged.revision)
+    event = PatientMerged(
+        surviving_id=done.surviving_id,
+        absorbed_id=done.absorbed_id,
+        revision=merged.revision,
+        absorbed_revision=closed.revision,
+    )
     await uow.emit(event, subject=done.surviving_id, sequence=merged.revision)
     await _settle_case(uow, survivor, absorbed, by=by)
     for identity in (survivor, absorbed):
