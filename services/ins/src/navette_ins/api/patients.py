@@ -97,6 +97,13 @@ def patient_routes(service: Service, desk: Desk, sites: frozenset[str]) -> APIRo
         )
         return answer(caller, changed)
 
+    return router
+
+
+def venue_routes(service: Service, desk: Desk) -> APIRouter:
+    """Who is at the reception."""
+    router = APIRouter(prefix="/patients", tags=["venues"])
+
     @router.post("/{patient_id}/venues", status_code=status.HTTP_201_CREATED)
     async def open_venue(caller: Editor, patient_id: str, body: NewArrival) -> VenueAnswer:
         """The person is at the reception: what the identity lacks appears in the worklists of the site."""

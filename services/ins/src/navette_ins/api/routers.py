@@ -10,7 +10,7 @@ from navette_ins.api.cases import case_routes, merge_routes
 from navette_ins.api.errors import PROBLEMS
 from navette_ins.api.facts import comparison_routes, fact_routes, proof_routes
 from navette_ins.api.insi import insi_routes
-from navette_ins.api.patients import history_routes, patient_routes
+from navette_ins.api.patients import history_routes, patient_routes, venue_routes
 from navette_ins.api.prior_search import datamatrix_routes, prior_search_routes
 from navette_ins.api.rights import guarded
 from navette_ins.api.worklists import worklist_routes
@@ -23,6 +23,7 @@ def api_router(service: Service, desk: Desk, sites: frozenset[str], *others: API
     for router in (
         prior_search_routes(service, desk),
         patient_routes(service, desk, sites),
+        venue_routes(service, desk),
         fact_routes(service, desk),
         insi_routes(service, desk),
         comparison_routes(service, desk),

@@ -133,21 +133,18 @@ def _lines() -> tuple[Transition, ...]:
         ]
     for act in (Act.PROOF_SEEN, Act.COMPLEMENTARY_EDITED, Act.MARKED_HOMONYM, Act.UNMARKED):
         lines += [Transition(act, one, one) for one in (PROV, RECUP, VALI, QUAL)]
-    # The survivor of a merge may gain the facts of the other record, never lose its own.
-    lines += [
-        Transition(Act.MERGED, before, after, Told.A40)
-        for before, gains in ((PROV, (PROV, RECUP, VALI, QUAL)), (RECUP, (RECUP, QUAL)), (VALI, (VALI, QUAL)))
-        for after in gains
-    ]
-    lines.append(Transition(Act.MERGED, QUAL, QUAL, Told.A40))
-    # What a merge gave goes back; what was there before comes back.
-    lines += [
-        Transition(Act.UNMERGED, one.after, one.before, Told.A47 if one.after is QUAL is not one.before else Told.A31)
-        for one in lines
-        if one.act is Act.MERGED and one.before is not None
-    ]
-    lines += [Transition(Act.RESTORED, PROV, one) for one in (PROV, RECUP, VALI, QUAL)]
-    return (*lines, *_received(removed))
+    return (*lines, *_merged(), *_received(removed))
+
+
+def _merged() -> Iterator[Transition]:
+    """The survivor of a merge may gain the facts of the other record, never lose its own; undoing gives them back."""
+    gains = {PROV: (PROV, RECUP, VALI, QUAL), RECUP: (RECUP, QUAL), VALI: (VALI, QUAL), QUAL: (QUAL,)}
+    for before, afters in gains.items():
+        for after in afters:
+            yield Transition(Act.MERGED, before, after, Told.A40)
+            lost = after is QUAL is not before
+            yield Transition(Act.UNMERGED, after, before, Told.A47 if lost else Told.A31)
+        yield Transition(Act.RESTORED, PROV, before)
 
 
 def _received(removed: frozenset[Effect]) -> Iterator[Transition]:
