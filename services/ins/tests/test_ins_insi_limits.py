@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import time
 from pathlib import Path
@@ -54,7 +55,7 @@ async def test_every_official_reply_is_kept_as_received_and_put_where_it_belongs
     assert (await desk.search(patient["patient_id"]))["state"] == state
     row = await desk.service.database["insi_exchanges"].find_one({})
     sealed: Sealed[SealedExchange] = Sealed(row["sealed"])
-    assert sealed.open(desk.keyring, SealedExchange).reply == text
+    assert sealed.open(desk.keyring, SealedExchange).reply == text.encode()
     assert (row["operation"], row["requested_by"]) == ("rechercherInsAvecTraitsIdentite", "user-1")
 
 
@@ -218,3 +219,17 @@ async def test_calls_are_traced_even_when_nobody_answered(desk: Any) -> None:
     assert (await desk.search(patient["patient_id"]))["state"] == "accepted"
     rows = await desk.service.database["insi_exchanges"].find().to_list()
     assert sorted(row["code"] for row in rows) == ["00", "RemoteProtocolError"]
+
+
+async def test_a_reply_in_another_encoding_is_kept_byte_for_byte_and_still_understood(desk: Any) -> None:
+    body = (
+        '<?xml version="1.0" encoding="ISO-8859-1"?><RESULTAT xmlns="http://www.cnamts.fr/INSiResultat"><CR>'
+        "<CodeCR>01</CodeCR><LibelleCR>Aucune identité trouvée</LibelleCR></CR></RESULTAT>"
+    ).encode("iso-8859-1")
+    for _ in range(3):
+        desk.insi.commands()["reply"]({"base64": base64.b64encode(body).decode()})
+    patient = await desk.create()
+    assert (await desk.search(patient["patient_id"]))["state"] == "not_found"
+    row = await desk.service.database["insi_exchanges"].find_one({})
+    sealed: Sealed[SealedExchange] = Sealed(row["sealed"])
+    assert sealed.open(desk.keyring, SealedExchange).reply == body

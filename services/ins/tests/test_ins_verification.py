@@ -133,7 +133,7 @@ async def test_a_person_has_an_ins_verified_and_the_answer_is_kept(cell: Any, cl
     sealed: Sealed[_Answer] = Sealed(row["sealed"])
     opened = sealed.open(cell.keyring, _Answer)
     assert opened.sent is not None
-    assert (opened.sent.birth_name, '"OK"' in opened.reply) == ("DUVAL-FICTIF", True)
+    assert (opened.sent.birth_name, b'"OK"' in opened.reply) == ("DUVAL-FICTIF", True)
     assert "DUVAL" not in repr(row)
 
 

@@ -105,12 +105,12 @@ class SealedCard(BaseModel):
 class SealedExchange(BaseModel):
     """One call as sent and as answered: kept whole, opened only to decide and to justify."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64")
 
     traits: Traits
     query: dict[str, str | None]
-    reply: str
-    """Body as received, UTF-8 with replacement of what is not."""
+    reply: bytes
+    """Body as received, byte for byte."""
 
     def __repr__(self) -> str:
         return "SealedExchange(…)"

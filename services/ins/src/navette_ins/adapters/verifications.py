@@ -41,10 +41,10 @@ class _Kept(BaseModel):
 class _Answer(BaseModel):
     """One call as sent and as answered. What a batch sent is in its lines."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64")
 
     sent: _Kept | None
-    reply: str
+    reply: bytes
 
     def __repr__(self) -> str:
         return "_Answer(…)"
@@ -199,9 +199,7 @@ class VerificationRepository:
         sent: Subject | None = None,
     ) -> None:
         """Keep an answer as received and what was sent, sealed; `about` is a patient or a batch."""
-        content = _Answer(
-            sent=None if sent is None else _Kept(**asdict(sent)), reply=received.body.decode("utf-8", errors="replace")
-        )
+        content = _Answer(sent=None if sent is None else _Kept(**asdict(sent)), reply=received.body)
         row = {
             "_id": uuid7(),
             "operation": operation,

@@ -99,7 +99,7 @@ def comparison_routes(service: Service, desk: Desk) -> APIRouter:
             identity = visible(await desk.identities(uow).get(patient_id), caller)
             await uow.record_access(caller.subject, "insi.compare", "patient", patient_id, identity.site_id, "granted")
             exchange = await desk.exchanges.last(uow, call_id)
-            reply = None if exchange is None else read_reply(exchange.reply.encode())
+            reply = None if exchange is None else read_reply(exchange.reply)
             if exchange is None or not isinstance(reply, Result) or reply.individual is None:
                 return None
             return exchange.traits, reply.individual

@@ -83,9 +83,7 @@ class _Calls:
         insi = self._desk.insi()
 
         async def trace(exchange: Exchange) -> None:
-            content = SealedExchange(
-                traits=self._traits, query=asdict(query), reply=exchange.body.decode("utf-8", errors="replace")
-            )
+            content = SealedExchange(traits=self._traits, query=asdict(query), reply=exchange.body)
             await self._service.transact(
                 _trace, self._desk, self._search, exchange, self._answered, code_of(exchange), insi.mode, content
             )

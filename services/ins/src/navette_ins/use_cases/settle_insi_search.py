@@ -72,5 +72,5 @@ async def _found(uow: UnitOfWork, desk: Desk, search: Search) -> None:
 async def individual_of(uow: UnitOfWork, desk: Desk, search: Search) -> Individual | None:
     """The person of the last reply of a search, read again from the reply as received."""
     exchange = await desk.exchanges.last(uow, search.search_id)
-    reply = None if exchange is None else read_reply(exchange.reply.encode())
+    reply = None if exchange is None else read_reply(exchange.reply)
     return reply.individual if isinstance(reply, Result) else None

@@ -7,6 +7,7 @@ that official test reply; the official file itself can be injected with ``/state
 
 from __future__ import annotations
 
+import base64
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -90,14 +91,20 @@ class Script:
         self._next.extend(names)
 
     def inject(self, command: object) -> None:
-        """`{"body": xml, "status": 200}`: the next answer, byte for byte. Raises ValueError."""
-        if (
-            not isinstance(command, dict)
-            or not isinstance(command.get("body"), str)
-            or set(command) - {"body", "status"}
-        ):
-            raise ValueError("reply: body (text) and status")
-        self._next.append(Canned(int(command.get("status", 200)), command["body"].encode(), "injected"))
+        """`{"body": text}` or `{"base64": bytes}`, with `"status": 200`: the next answer, byte for byte.
+
+        Raises ValueError.
+        """
+        if not isinstance(command, dict) or set(command) - {"body", "base64", "status"}:
+            raise ValueError("reply: body or base64, and status")
+        text, encoded = command.get("body"), command.get("base64")
+        if isinstance(text, str):
+            body = text.encode()
+        elif isinstance(encoded, str):
+            body = base64.b64decode(encoded, validate=True)
+        else:
+            raise ValueError("reply: body or base64 is a text")
+        self._next.append(Canned(int(command.get("status", 200)), body, "injected"))
 
     def clear(self) -> None:
         """Forget what is left."""
