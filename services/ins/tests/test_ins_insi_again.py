@@ -147,4 +147,5 @@ async def test_a_birth_place_no_list_knows_is_a_warning_and_never_a_refusal(
         known = await desk.create()
         assert known["warnings"] == []
         unknown = await desk.create(birth_place_code="2A020")
-        assert [one["code"] for one in unknown["warnings"]] == ["unknown_cog"]
+        assert [one["code"] for one in unknown["warnings"]] == ["unknown_cog", "possible_duplicate"]
+        assert "comparer" in unknown["warnings"][1]["message"]

@@ -87,6 +87,7 @@ def declare(settings: InsSettings, *, clock: Clock | None = None) -> tuple[Servi
     service.index(VENUES, "patient_id")
     service.index(CASES, "open_key", unique=True, partial={"open_key": {"$exists": True}})
     service.index(CASES, "key")
+    service.index(CASES, "patient_ids")
     service.index(SEARCHES, [("site_id", 1), ("state", 1)])
     service.index(SEARCHES, [("patient_id", 1), ("state", 1)])
     service.index(SEARCHES, [("traits_key", 1), ("requested_at", 1)])

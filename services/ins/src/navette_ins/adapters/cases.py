@@ -38,6 +38,11 @@ class CaseRepository:
         row = await self._cases.find_one({"open_key": key})
         return None if row is None else case_of(row)
 
+    async def pending_about(self, patient_id: str) -> list[Case]:
+        """The pending cases that name this record."""
+        rows = self._cases.find({"patient_ids": patient_id})
+        return [case_of(row) async for row in rows if "open_key" in row]
+
     async def dismissed(self, key: str) -> bool:
         """Whether somebody already said no to this question about these records."""
         query = {"key": key, "state": CaseState.DISMISSED.value}
@@ -66,5 +71,5 @@ def case_of(row: Mapping[str, Any]) -> Case:
 
 def _row(case: Case) -> dict[str, Any]:
     row: dict[str, Any] = {"_id": case.case_id, "kind": case.kind.value, "state": case.state.value}
-    row |= {"key": case.key, "case": case.model_dump()}
+    row |= {"key": case.key, "patient_ids": list(case.patient_ids), "case": case.model_dump()}
     return row | {"open_key": case.key} if case.pending else row

@@ -12,6 +12,7 @@ from navette_ins.api import french
 from navette_ins.api.rights import Caller
 from navette_ins.domain.errors import Forbidden, RuleBroken
 from navette_ins.domain.identity import Identity
+from navette_ins.domain.rights import Right
 from navette_ins.use_cases.create_patient import TraitsRefused
 from navette_ins.use_cases.desk import Desk
 
@@ -30,7 +31,12 @@ async def change(
 
     async def work(uow: UnitOfWork) -> T:
         identity = visible(await desk.identities(uow).get(patient_id), caller)
-        return await use_case(uow, desk, identity=identity, by=caller.subject, **arguments)
+        result = await use_case(uow, desk, identity=identity, by=caller.subject, **arguments)
+        # The answer to an act shows the INS too: that is an access like any other (RIS.INS.03).
+        holds = isinstance(result, Identity) and result.recovery is not None
+        if holds and caller.also(Right.SEE_INS).may_act_for(identity.site_id):
+            await uow.record_access(caller.subject, "ins.read", "patient", patient_id, identity.site_id, "granted")
+        return result
 
     return await transact(service, work)
 

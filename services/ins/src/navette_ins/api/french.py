@@ -131,6 +131,12 @@ CAUTIONS: Mapping[Caution, str] = {
     "renumérotée, naissance à l’étranger).",
     Caution.PROOF_OF_LOW_TRUST: "Le document présenté n’est pas à haut niveau de confiance : il ne valide pas "
     "l’identité.",
+    Caution.POSSIBLE_DUPLICATE: "Un autre dossier est peut-être celui de la même personne : comparer avant de "
+    "poursuivre.",
+    Caution.POSSIBLE_COLLISION: "Ce dossier contient peut-être deux personnes : un cas est ouvert.",
+    Caution.POSSIBLE_HOMONYM: "Une autre personne porte un nom proche et la même date de naissance : vérifier que "
+    "c’est le bon dossier.",
+    Caution.NOT_CONFIRMED_BY_INSI: "INSi ne confirme pas cette INS : la cellule d’identitovigilance doit décider.",
     Caution.TO_VALIDATE: "Document à haut niveau de confiance présenté : une personne habilitée doit valider "
     "l’identité.",
 }

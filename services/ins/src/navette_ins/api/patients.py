@@ -64,7 +64,8 @@ def patient_routes(service: Service, desk: Desk, sites: frozenset[str]) -> APIRo
         async def work(uow: UnitOfWork) -> PatientAnswer:
             identity = visible(await desk.identities(uow).get(patient_id), caller)
             shown = answer(caller, identity, await describe_identity(uow, desk, identity))
-            action = "ins.read" if shown.ins is not None or identity.recovery is not None else "identity.read"
+            sees_ins = identity.recovery is not None and not shown.ins_hidden
+            action = "ins.read" if sees_ins else "identity.read"
             await uow.record_access(caller.subject, action, "patient", patient_id, identity.site_id, "granted")
             return shown
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from navette_documents.errors import InvalidValue
 from navette_documents.identifiers.nir import parse_matricule
 
+from navette_ins.domain.cases import CaseKind
 from navette_ins.domain.facts import Recovery
 from navette_ins.domain.homonyms import age
 from navette_ins.domain.identity import Identity
@@ -31,10 +33,24 @@ class Caution(StrEnum):
     PLACE_DIFFERS_FROM_NUMBER = "place_differs_from_number"
     PROOF_OF_LOW_TRUST = "proof_of_low_trust"
     TO_VALIDATE = "to_validate"
+    POSSIBLE_DUPLICATE = "possible_duplicate"
+    POSSIBLE_COLLISION = "possible_collision"
+    POSSIBLE_HOMONYM = "possible_homonym"
+    NOT_CONFIRMED_BY_INSI = "not_confirmed_by_insi"
 
 
 KnowsPlace = Callable[[str], bool]
 """Whether a COG code is on the list; a code of another time is on none."""
+
+OF_CASES: Final[Mapping[CaseKind, Caution]] = MappingProxyType(
+    {
+        CaseKind.DUPLICATE: Caution.POSSIBLE_DUPLICATE,
+        CaseKind.COLLISION: Caution.POSSIBLE_COLLISION,
+        CaseKind.HOMONYM: Caution.POSSIBLE_HOMONYM,
+        CaseKind.VERIFICATION_KO: Caution.NOT_CONFIRMED_BY_INSI,
+    }
+)
+"""What a pending case about a record says to whoever reads it."""
 
 _SPOUSE_WORDS: Final = frozenset({"NEE", "EP", "EPSE", "EPOUSE", "VEUVE", "VVE", "DIVORCEE"})
 _ADULT: Final = 18

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from navette_chassis import UnitOfWork
 
+from navette_ins.adapters.cases import CaseRepository
 from navette_ins.adapters.searches import SearchRepository
-from navette_ins.domain.cautions import Caution, cautions
+from navette_ins.domain.cautions import OF_CASES, Caution, cautions
 from navette_ins.domain.identity import Identity
 from navette_ins.use_cases.desk import Desk
 
@@ -13,4 +14,6 @@ from navette_ins.use_cases.desk import Desk
 async def describe_identity(uow: UnitOfWork, desk: Desk, identity: Identity) -> tuple[Caution, ...]:
     """The warnings of a record as it is now."""
     not_found = await SearchRepository(uow).not_found(identity.patient_id, identity.revision)
-    return cautions(identity, knows_place=desk.knows_place, not_found=not_found, today=uow.now.date())
+    noticed = cautions(identity, knows_place=desk.knows_place, not_found=not_found, today=uow.now.date())
+    cases = await CaseRepository(uow).pending_about(identity.patient_id)
+    return noticed + tuple(dict.fromkeys(OF_CASES[one.kind] for one in cases))
