@@ -12,19 +12,13 @@ from navette_ins.adapters.identities import IDENTITIES, identity_of
 from navette_ins.adapters.verifications import BATCHES, CHECKS, DUE, LINES, batch_of, due_query
 from navette_ins.adapters.verifier import VerificationNotConfigured
 from navette_ins.api.acts import transact, visible
+from navette_ins.api.received_ins import not_configured, received_routes
 from navette_ins.api.rights import InsiCaller, Supervisor
 from navette_ins.api.verification_schemas import BatchAnswer, BatchList, CheckAnswer, DueAnswer, DueItem
 from navette_ins.domain.matricule_display import masked
 from navette_ins.domain.verification import Check
 from navette_ins.use_cases.request_verification import request_verification
 from navette_ins.use_cases.verification_desk import VerificationDesk
-
-
-def not_configured() -> ProblemError:
-    """503 for an installation without verification."""
-    return ProblemError(
-        503, "verification-not-configured", "Vérification non configurée : cette installation n’a pas accès à WS_INS3."
-    )
 
 
 def verification_routes(service: Service, vdesk: VerificationDesk) -> APIRouter:
@@ -73,6 +67,7 @@ def verification_routes(service: Service, vdesk: VerificationDesk) -> APIRouter:
         return DueAnswer.of(items, unit=verifier.unit_possible, batches=verifier.batches_possible)
 
     _batches(router, service)
+    router.include_router(received_routes(service, vdesk))
     return router
 
 
