@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
+import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -198,3 +202,42 @@ def open_desk() -> OpenDesk:
 async def desk(settings: InsSettings, insi: InsiSimulator) -> AsyncIterator[Desk]:
     async with _open_desk(settings, insi) as opened:
         yield opened
+
+
+class Commands:
+    """Runs `python -m navette_ins …` with the settings of the test."""
+
+    def __init__(self, settings: InsSettings) -> None:
+        kept = settings.model_dump(exclude_none=True, exclude_defaults=True) | {
+            "mongo_uri": settings.mongo_connection()
+        }
+        variables = {f"NAVETTE_{name.upper()}": str(value) for name, value in kept.items()}
+        self.environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ} | variables
+        self.started: list[subprocess.Popen[str]] = []
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "navette_ins", *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    async def run(self, *arguments: str, seconds: float = 60) -> tuple[int, str]:
+        """Exit status and everything that was printed."""
+        process = self.start(*arguments)
+        out, err = await asyncio.to_thread(process.communicate, timeout=seconds)
+        return process.returncode, out + err
+
+
+@pytest.fixture
+def commands(settings: InsSettings) -> Iterator[Commands]:
+    made = Commands(settings)
+    yield made
+    for process in made.started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -50,45 +47,6 @@ def base(tmp_path: Path) -> Path:
     return path
 
 
-class Commands:
-    """Runs `python -m navette_ins …` with the settings of the test."""
-
-    def __init__(self, settings: InsSettings) -> None:
-        kept = settings.model_dump(exclude_none=True, exclude_defaults=True) | {
-            "mongo_uri": settings.mongo_connection()
-        }
-        variables = {f"NAVETTE_{name.upper()}": str(value) for name, value in kept.items()}
-        self.environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ} | variables
-        self.started: list[subprocess.Popen[str]] = []
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "navette_ins", *arguments],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.started.append(process)
-        return process
-
-    async def run(self, *arguments: str) -> tuple[int, str]:
-        """Exit status and everything that was printed."""
-        process = self.start(*arguments)
-        out, err = await asyncio.to_thread(process.communicate, timeout=60)
-        return process.returncode, out + err
-
-
-@pytest.fixture
-def commands(settings: InsSettings) -> Iterator[Commands]:
-    made = Commands(settings)
-    yield made
-    for process in made.started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
 async def local_ids(database: Database) -> int:
     """Records, each with a token list of its own."""
     rows = await database[IDENTITIES].find().to_list()
@@ -107,7 +65,7 @@ def rejects(path: Path) -> list[tuple[str, str, str]]:
 
 
 async def test_a_file_is_imported_line_by_line_and_its_rejects_are_named(
-    tmp_path: Path, commands: Commands, database: Database, kafka_broker: EmbeddedBroker
+    tmp_path: Path, commands: Any, database: Database, kafka_broker: EmbeddedBroker
 ) -> None:
     path = tmp_path / "base.csv"
     lines = [person(1), person(2, birth_name="MA55E"), person(3, birth_date="1968-02-30", place="1"), person(4)]
@@ -151,7 +109,7 @@ async def told(broker: EmbeddedBroker, patients: set[str]) -> None:
 
 
 async def test_killed_in_the_middle_it_goes_on_where_it_was_and_repeats_nothing(
-    base: Path, commands: Commands, database: Database
+    base: Path, commands: Any, database: Database
 ) -> None:
     arguments = ("import", str(base), "--site", "lilas", "--batch", "5", "--rate", "40")
     process = commands.start(*arguments)
@@ -172,7 +130,7 @@ async def test_killed_in_the_middle_it_goes_on_where_it_was_and_repeats_nothing(
 
 
 async def test_asked_to_stop_it_finishes_its_batch_and_says_where_it_is(
-    base: Path, commands: Commands, database: Database
+    base: Path, commands: Any, database: Database
 ) -> None:
     process = commands.start("import", str(base), "--site", "lilas", "--batch", "5", "--rate", "40")
     await until(lambda: begun(database))
@@ -186,7 +144,7 @@ async def test_asked_to_stop_it_finishes_its_batch_and_says_where_it_is(
 
 
 async def test_a_file_imported_before_changes_nothing_and_its_rejects_are_written_again(
-    tmp_path: Path, commands: Commands, database: Database
+    tmp_path: Path, commands: Any, database: Database
 ) -> None:
     path, again = tmp_path / "base.csv", tmp_path / "encore.csv"
     path.write_text(HEADER + person(1) + person(2, sex="X"), encoding="utf-8")
@@ -205,7 +163,7 @@ async def test_a_file_imported_before_changes_nothing_and_its_rejects_are_writte
     assert await database[REJECTS].count_documents({}) == 1
 
 
-async def test_the_pace_is_bounded(base: Path, commands: Commands) -> None:
+async def test_the_pace_is_bounded(base: Path, commands: Any) -> None:
     started = time.monotonic()
     status, said = await commands.run("import", str(base), "--site", "lilas", "--batch", "10", "--rate", "30")
     assert status == 0, said
@@ -223,7 +181,7 @@ async def test_the_pace_is_bounded(base: Path, commands: Commands) -> None:
 )
 async def test_what_cannot_be_imported_is_refused_and_nothing_is_written(
     tmp_path: Path,
-    commands: Commands,
+    commands: Any,
     database: Database,
     content: str | None,
     arguments: tuple[str, ...],
@@ -239,7 +197,7 @@ async def test_what_cannot_be_imported_is_refused_and_nothing_is_written(
 
 
 async def test_rows_without_tokens_get_them_once(
-    settings: InsSettings, base: Path, commands: Commands, database: Database
+    settings: InsSettings, base: Path, commands: Any, database: Database
 ) -> None:
     assert (await commands.run("import", str(base), "--site", "lilas", "--rate", "1000"))[0] == 0
     query = candidates_query(
