@@ -85,7 +85,7 @@ class Case(BaseModel):
     patient_ids: tuple[str, ...]
     site_ids: tuple[str, ...]
     reason: str
-    """A word: "same_ins", "former_ins", "look_alike", "crossed_name", "reported", "verification_ko"."""
+    """Why it was opened, as a word: "same_ins", "former_ins", "look_alike", "crossed_name", "reported"…"""
     score: float | None = None
     opened_by: str
     opened_at: datetime

@@ -18,6 +18,7 @@ from navette_ins.domain.pam.integration import Integrated, Told, created, update
 from navette_ins.domain.pam.reading import Reading, acceptable_ins, read, traits_of
 from navette_ins.domain.pam.senders import Sender, Trust
 from navette_ins.use_cases.desk import Desk
+from navette_ins.use_cases.follow_stay import begin_stay, end_stay
 from navette_ins.use_cases.merge_patients import merge_patients
 from navette_ins.use_cases.open_case import open_case
 from navette_ins.use_cases.request_insi_search import request_insi_search
@@ -33,16 +34,8 @@ class Work:
     reading: Reading
     reference: str
     production: bool
-
-    @property
-    def identities(self) -> IdentityRepository:
-        """Identities of this unit of work."""
-        return self.desk.identities(self.uow)
-
-    @property
-    def local_ids(self) -> LocalIds:
-        """Identifiers of this unit of work."""
-        return LocalIds(self.uow, self.identities, self.desk.index)
+    identities: IdentityRepository
+    local_ids: LocalIds
 
 
 async def integrate_pam_message(
@@ -55,17 +48,21 @@ async def integrate_pam_message(
     if treatment is Treatment.EXCLUDED and not sender.takes_a08:
         raise Hl7Error(MessageError.EVENT_CODE, "event_excluded_in_france", Location("MSH", 1, 9, 1, 2))
     if treatment is Treatment.STAY:
+        await end_stay(uow, message=message, sender=sender)
         return Verdict(MessageState.IGNORED, "AA")
     needs_mrg = treatment in (Treatment.MERGE, Treatment.NUMBERS)
     if needs_mrg:
         message.require("MRG")
-    work = Work(uow, desk, sender, read(message, sender), reference, production)
+    reading, identities = read(message, sender), desk.identities(uow)
+    local_ids = LocalIds(uow, identities, desk.index)
+    work = Work(uow, desk, sender, reading, reference, production, identities, local_ids)
     if treatment is Treatment.MERGE:
         if work.reading.former_local_id is None:
             raise Hl7Error(MessageError.REQUIRED_FIELD, "local_identifier", Location("MRG", 1, 1))
         identity, remarks = await _merged(replace(work, reading=replace(work.reading, former_claim=None)))
     else:
         identity, remarks = await _applied(work)
+        remarks += await begin_stay(uow, desk, message=message, sender=sender, identity=identity)
     subject = work.local_ids.subject(sender, work.reading.local_id)
     await uow.record_access(sender.actor, "pam.receive", "patient", identity.patient_id, identity.site_id, "granted")
     state = MessageState.TO_REVIEW if remarks else MessageState.INTEGRATED
