@@ -22,6 +22,8 @@ class LocalIds:
         self._identities = identities
         self._index = index
         self._now = uow.now
+        self._known: dict[str, str | None] = {}
+        """What this unit of work has read."""
 
     def subject(self, sender: Sender, value: str) -> str:
         """Under which an identifier is remembered."""
@@ -29,9 +31,9 @@ class LocalIds:
 
     async def resolve(self, sender: Sender, value: str) -> Identity | None:
         """The record an identifier stands for now: the survivor, if its record was merged."""
-        row = await self._ids.find_one({"_id": self.subject(sender, value)})
-        if row is not None:
-            found = await self._identities.get(row["patient_id"])
+        patient_id = await self._bound(self.subject(sender, value))
+        if patient_id is not None:
+            found = await self._identities.get(patient_id)
         elif sender.trust is Trust.OWN_DOMAIN:
             found = await self._identities.with_local_id(sender.site_id, value)
         else:
@@ -45,9 +47,16 @@ class LocalIds:
     async def bind(self, sender: Sender, value: str, patient_id: str) -> None:
         """Remember what an identifier stands for."""
         subject = self.subject(sender, value)
-        update = {"$set": {"patient_id": patient_id, "domain": sender.domain, "bound_at": self._now}}
-        row = await self._ids.find_one({"_id": subject})
-        if row is None:
-            await self._ids.insert_one({"_id": subject, **update["$set"]})
-        elif row["patient_id"] != patient_id:
-            await self._ids.update_one({"_id": subject}, update)
+        bound = await self._bound(subject)
+        values = {"patient_id": patient_id, "domain": sender.domain, "bound_at": self._now}
+        if bound is None:
+            await self._ids.insert_one({"_id": subject, **values})
+        elif bound != patient_id:
+            await self._ids.update_one({"_id": subject}, {"$set": values})
+        self._known[subject] = patient_id
+
+    async def _bound(self, subject: str) -> str | None:
+        if subject not in self._known:
+            row = await self._ids.find_one({"_id": subject})
+            self._known[subject] = None if row is None else row["patient_id"]
+        return self._known[subject]

@@ -96,16 +96,17 @@ class MessageStore:
         """Recognises the very same bytes without telling anything of them."""
         return self._index.of(hashlib.sha256(raw).hexdigest(), "pam-content")
 
-    async def add(self, received: Received, verdict: Verdict, answer: bytes) -> None:
-        """Store a message, or what the same bytes came to this time. Raises DuplicateKeyError to be tried again."""
+    async def add(self, received: Received, verdict: Verdict, answer: bytes, *, again: bool = False) -> None:
+        """Store a message, or (`again`) what the same bytes came to this time.
+
+        Raises DuplicateKeyError when the same message was stored meanwhile: to be tried again.
+        """
         row = self._row(received) | _outcome(verdict) | {"answer": answer, "attempts": 1}
-        same = {"key": row["key"], "digest": row["digest"]}
-        known = await self._messages.find_one(same, {"_id": True}) if row["key"] else None
-        if known is None:
+        if not again:
             await self._messages.insert_one(row)
             return
         update = _outcome(verdict) | {name: row[name] for name in ("answer", "received_at", "expires_at", "sender")}
-        await self._messages.update_one(same, {"$set": update, "$inc": {"attempts": 1}})
+        await self._messages.update_one({"_id": received.message_id}, {"$set": update, "$inc": {"attempts": 1}})
 
     async def find(self, message_id: str) -> tuple[Document, bytes] | None:
         """A message and its bytes."""

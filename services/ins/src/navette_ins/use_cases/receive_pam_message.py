@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -55,7 +55,8 @@ async def receive_pam_message(
         message, broken = _header_of(raw), error
     sender = None if message is None else _sender(message, intake)
     header = _shown(message, sender)
-    before = await _before(store, header, raw)
+    earlier = await store.earlier(header) if header.identity else []
+    before = next((row for row in earlier if row["digest"] == store.digest(raw)), None)
     if before is not None and before["ack_code"] != "AR":
         return bytes(before["answer"])
     message_id: str = uuid7() if before is None else before["_id"]
@@ -64,12 +65,13 @@ async def receive_pam_message(
             MessageState.REFUSED, "AR", reason=broken.rule if broken else "no_msh", condition=MessageError.OTHER
         )
     else:
-        verdict = await _verdict(uow, desk, intake, message, broken, sender, header, store, message_id)
+        verdict = await _verdict(uow, desk, intake, message, broken, sender, earlier, message_id)
     answer = _answer(message, verdict, message_id, uow.now)
     # What can be replayed, or must be looked at, is kept until it was.
     asks = verdict.state in (MessageState.REFUSED, MessageState.TO_REVIEW) and message is not None
     expires_at = None if asks else uow.now + intake.keep
-    await store.add(Received(message_id, raw, header, uow.now, expires_at, origin), verdict, answer)
+    received = Received(message_id, raw, header, uow.now, expires_at, origin)
+    await store.add(received, verdict, answer, again=before is not None)
     return answer
 
 
@@ -115,8 +117,7 @@ async def _verdict(
     message: Message,
     broken: Hl7Error | None,
     sender: Sender | None,
-    header: Header,
-    store: MessageStore,
+    earlier: Sequence[Document],
     reference: str,
 ) -> Verdict:
     if sender is None:
@@ -125,7 +126,7 @@ async def _verdict(
         if broken is not None:
             raise broken
         check_header(message, production=intake.production)
-        if any(row["ack_code"] == "AA" for row in await store.earlier(header)):
+        if any(row["ack_code"] == "AA" for row in earlier):
             raise Hl7Error(MessageError.OTHER, "control_id_reused", Location("MSH", 1, 10))
         return await integrate_pam_message(
             uow, desk, message=message, sender=sender, reference=reference, production=intake.production
@@ -151,14 +152,6 @@ def refused_verdict(error: Hl7Error) -> Verdict:
 
 def _refused(error: Hl7Error, code: AckCode) -> Verdict:
     return Verdict(MessageState.REFUSED, code, reason=error.rule, condition=error.condition, location=error.location)
-
-
-async def _before(store: MessageStore, header: Header, raw: bytes) -> Document | None:
-    """The very same message, received before."""
-    if not header.identity:
-        return None
-    digest = store.digest(raw)
-    return next((row for row in await store.earlier(header) if row["digest"] == digest), None)
 
 
 def _header_of(raw: bytes) -> Message | None:
