@@ -142,11 +142,20 @@ async def test_a_date_completed_later_forbids_the_matricule(desk: Any, superviso
     await desk.act(patient_id, "insi-search", expect=409)
 
 
-async def test_a_date_the_document_does_not_know_is_completed_and_kept_beside(desk: Any) -> None:
+async def test_a_date_the_document_does_not_know_is_completed_and_kept_beside(desk: Any, secretary: Person) -> None:
     patient = await desk.create(birth_date=None, birth_date_on_document="1968-00-00")
     traits = patient["traits"]
     assert (traits["birth_date"], traits["birth_date_completed"]) == ("1968-12-31", True)
     assert traits["birth_date_on_document"] == "1968-00-00"
+    path = f"/patients/{patient['patient_id']}/traits"
+    edited = (await secretary.ask("PATCH", path, birth_date_on_document="1968-04-00"))["traits"]
+    assert (edited["birth_date"], edited["birth_date_on_document"]) == ("1968-04-01", "1968-04-00")
+    known = {"birth_date": "1968-04-17", "birth_date_completed": False, "birth_date_on_document": None}
+    assert (await secretary.ask("PATCH", path, **known))["traits"]["birth_date_completed"] is False
+    await secretary.ask("PATCH", path, 422, birth_date_on_document="0000-04-17")
+    unknown = {"site_id": "lilas", "birth_name": "X", "first_birth_given_name": "Y", "sex": "F"}
+    refused = await secretary.ask("POST", "/patients", 422, **unknown, birth_place_code="99999")
+    assert refused["errors"] == [{"field": "birth_date", "rule": "obligatoire"}]
 
 
 # Proofs

@@ -7,7 +7,8 @@ from typing import Any
 
 from navette_chassis import UnitOfWork
 
-from navette_ins.domain.errors import Forbidden
+from navette_ins.domain.birth_dates import completed_date
+from navette_ins.domain.errors import Forbidden, RuleBroken
 from navette_ins.domain.identity import Identity
 from navette_ins.domain.traits import Traits, check_traits
 from navette_ins.domain.transitions import Act
@@ -30,9 +31,10 @@ async def edit_traits(
     """Save the changed traits.
 
     `unlock` is called with the site before a locked trait changes, and raises for whoever is not a super-user there.
-    A change that costs a fact is saved only when `confirmed`. Raises TraitsRefused, Forbidden, what `unlock` raises.
+    A change that costs a fact is saved only when `confirmed`. Raises TraitsRefused, RuleBroken, Forbidden, and what
+    `unlock` raises.
     """
-    traits = Traits.model_validate(identity.traits.model_dump() | dict(changes))
+    traits = Traits.model_validate(identity.traits.model_dump() | dict(changes) | dict(_completed(changes)))
     broken = check_traits(traits, today=uow.now.date())
     if broken:
         raise TraitsRefused(broken)
@@ -45,6 +47,17 @@ async def edit_traits(
     await desk.identities(uow).save(identity, edited, act=_act(identity, traits, strict=strict), by=by, reason=reason)
     await uow.record_access(by, "identity.edit", "patient", identity.patient_id, identity.site_id, "granted")
     return edited
+
+
+def _completed(changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the rule makes of a date the document does not know, when no date was given beside it."""
+    said = changes.get("birth_date_on_document")
+    if said is None or "birth_date" in changes:
+        return {}
+    date = completed_date(said)
+    if date is None:
+        raise RuleBroken("birth_date", "required")
+    return {"birth_date": date, "birth_date_completed": True}
 
 
 def _act(identity: Identity, traits: Traits, *, strict: bool) -> Act:
