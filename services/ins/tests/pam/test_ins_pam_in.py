@@ -346,9 +346,14 @@ async def test_a_sender_file_that_breaks_keeps_the_senders_there_were(links: Any
     assert (await links.send(adt(QUALIFIED))).code == "AA"
 
 
-async def test_nothing_of_a_message_is_stored_in_clear(links: Any, adt: Adt) -> None:
+async def test_nothing_of_a_message_is_stored_or_logged_in_clear(
+    links: Any, adt: Adt, capsys: pytest.CaptureFixture[str]
+) -> None:
     await links.send(adt(QUALIFIED))
     await links.send(adt(QUALIFIED, MSH_10="P93", PID_8="X"))
+    await links.send(adt(QUALIFIED, MSH_4="EXEMPLE^" + INS, MSH_10=INS))
+    output = "".join(capsys.readouterr())
+    assert not [word for word in ("EXEMPLE", INS) if word in output]
     for name in ("pam_messages", "local_ids", "identities", "history"):
         rows = await links.service.database[name].find({}).to_list()
         assert rows
