@@ -351,7 +351,7 @@ async def test_nothing_of_a_message_is_stored_or_logged_in_clear(
 ) -> None:
     await links.send(adt(QUALIFIED))
     await links.send(adt(QUALIFIED, MSH_10="P93", PID_8="X"))
-    await links.send(adt(QUALIFIED, MSH_4="EXEMPLE^" + INS, MSH_10=INS))
+    await links.send(adt(QUALIFIED, MSH_4="EXEMPLE Alix, " + INS, MSH_10=INS))
     output = "".join(capsys.readouterr())
     assert not [word for word in ("EXEMPLE", INS) if word in output]
     for name in ("pam_messages", "local_ids", "identities", "history"):

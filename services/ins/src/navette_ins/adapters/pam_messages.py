@@ -92,6 +92,10 @@ class MessageStore:
         """What was received from that sender under that MSH-10, without content."""
         return await self._messages.find({"key": self._key(header)}, {"sealed": False}).to_list()
 
+    def answer_of(self, row: Document) -> bytes:
+        """The answer a message got: it repeats names and numbers of the sender, so it is sealed too."""
+        return self._opened(row["answer"])
+
     def digest(self, raw: bytes) -> str:
         """Recognises the very same bytes without telling anything of them."""
         return self._index.of(hashlib.sha256(raw).hexdigest(), "pam-content")
@@ -101,7 +105,7 @@ class MessageStore:
 
         Raises DuplicateKeyError when the same message was stored meanwhile: to be tried again.
         """
-        row = self._row(received) | _outcome(verdict) | {"answer": answer, "attempts": 1}
+        row = self._row(received) | _outcome(verdict) | {"answer": self._sealed(answer), "attempts": 1}
         if not again:
             await self._messages.insert_one(row)
             return

@@ -21,6 +21,7 @@ from navette_documents.hl7v2 import (
     parse,
     unreadable_ack,
 )
+from navette_documents.identifiers.nir import is_valid_matricule
 
 from navette_ins.adapters.pam_messages import Header, MessageState, MessageStore, Received, Verdict
 from navette_ins.domain.pam.senders import Sender
@@ -58,7 +59,7 @@ async def receive_pam_message(
     earlier = await store.earlier(header) if header.identity else []
     before = next((row for row in earlier if row["digest"] == store.digest(raw)), None)
     if before is not None and before["ack_code"] != "AR":
-        return bytes(before["answer"])
+        return store.answer_of(before)
     message_id: str = uuid7() if before is None else before["_id"]
     if message is None:
         verdict = Verdict(
@@ -184,7 +185,7 @@ def _shown(message: Message | None, sender: Sender | None) -> Header:
 
 def _word(text: str) -> str:
     """A word of a header as operators may see it; whatever else a sender put there stays sealed."""
-    return text if _SAFE.fullmatch(text) else ("" if not text else "?")
+    return text if not text or (_SAFE.fullmatch(text) and not is_valid_matricule(text)) else "?"
 
 
 def _errors(verdict: Verdict) -> list[AckError]:
