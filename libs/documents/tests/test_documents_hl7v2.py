@@ -285,3 +285,27 @@ def test_written_values_read_back_whatever_they_hold() -> None:
     assert record.identifiers[1].deletes
     assert record.birth_name is not None
     assert record.birth_name.family == "D'ŒIL^X"
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_any_bytes_are_read_back_exactly_or_refused_and_never_break_the_reader(noise: bytes, pid: bytes) -> None:
+    for data in (
+        noise,
+        HEADER.encode() + noise,
+        HEADER.encode() + b"PID|1||" + pid + b"\rMRG|" + noise + b"\rZFD|" + pid,
+    ):
+        try:
+            message = parse(data)
+        except Hl7Error:
+            continue
+        assert message.serialise() == data
+        build_ack(message, "AE", own_id="1", at=AT)
+        read_proofs(message)
+        if message.get("PID") is not None:
+            read_ins(read_pid(message).identifiers)
+
+
+def test_a_warning_says_that_the_message_was_taken_all_the_same() -> None:
+    error = AckError(MessageError.APPLICATION, "ins_key", Location("PID", 1, 3), severity="W")
+    answer = parse(build_ack(parse(pid("PID|1")), "AA", own_id="N1", at=AT, errors=[error]))
+    assert (answer.require("MSA").value(1), answer.require("ERR").value(4)) == ("AA", "W")

@@ -213,7 +213,7 @@ async def test_a_stop_answers_what_has_arrived_and_takes_nothing_more(desk: Desk
         async with line(server) as (reader, writer):
             writer.write(frame(adt("1")))
             await until(lambda: desk.held)
-            stopping = asyncio.create_task(server.stop())
+            stopping = asyncio.gather(server.stop(), server.stop())
             desk.hold.set()
             assert b"MSA|AA|1" in await answer(reader)
             await stopping

@@ -103,17 +103,18 @@ class MllpServer:
 
     async def stop(self) -> None:
         """Take no connection and no new message; answer the ones that have arrived; then close."""
-        if self._server is None:
+        server = self._server
+        if server is None:
             return
         self._stopping.set()
-        self._server.close()
+        server.close()
         if self._connections:
             _, late = await asyncio.wait(set(self._connections), timeout=self.listener.stop_seconds)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
-        await self._server.wait_closed()
+        await server.wait_closed()
         self._server = None
         log.info("mllp.stopped", name=self.listener.name)
 
