@@ -12,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from navette_chassis.testing import until
 from navette_contracts.events import Ins, PatientIdentified, PatientMerged
+from navette_ins.adapters import identities
 from navette_sandbox.embedded.broker import EmbeddedBroker
 
 MATRICULE = "268043818590119"
@@ -318,6 +319,18 @@ async def test_the_same_person_recorded_twice_opens_a_duplicate_case_at_once(des
     assert [(one["kind"], one["pam_code"], one["reason"]) for one in cases] == [("duplicate", "DPOT", "look_alike")]
     assert set(cases[0]["patient_ids"]) == {first["patient_id"], second["patient_id"]}
     assert cases[0]["score"] >= 0.92
+
+
+async def test_on_a_birth_date_that_very_many_share_those_with_names_alike_are_still_compared(
+    desk: Any, supervisor: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identities, "COMPARED", 2)
+    for name in ("ZWIRN-FICTIF", "QUAST-FICTIF", "OTT-FICTIF"):
+        await desk.create(birth_name=name, first_birth_given_name=name[:3], birth_given_names=name[:3])
+    one, other = await desk.create(), await desk.create(birth_name="DUVALE-FICTIF")
+    cases = (await supervisor.ask("GET", "/cases"))["cases"]
+    pairs = [set(case["patient_ids"]) for case in cases if case["kind"] == "duplicate"]
+    assert pairs == [{one["patient_id"], other["patient_id"]}]
 
 
 @pytest.mark.dsr("RIS.INS.27")

@@ -22,6 +22,7 @@ from typing import Any
 from navette_ins.domain.identity import Identity
 from navette_ins.domain.name_starts import given_name_starts, name_starts
 from navette_ins.domain.prior_search import Criterion, PriorSearch, matricules_of
+from navette_ins.domain.traits import Traits
 
 SEARCH = "search"
 """Field with the tokens of a record."""
@@ -65,6 +66,12 @@ class SearchTokens:
     def born(self, date: str) -> str:
         """The token of a birth date."""
         return self._token("date", date)
+
+    def alike(self, date: str, traits: Traits) -> list[str]:
+        """Tokens of people of that birth date of whom some name begins like one of these, in three letters."""
+        kinds = (("name", name_starts(traits)), ("given", given_name_starts(traits)))
+        starts = {(kind, start[:_LONG]) for kind, every in kinds for start in every if len(start) >= _LONG}
+        return sorted(self._token(kind, date, start) for kind, start in starts)
 
     def asked(self, search: PriorSearch) -> str:
         """The one token to look for: the most selective criterion of the search; the rest is filtered in memory."""

@@ -37,7 +37,7 @@ def watch_look_alikes(keyring: Callable[[], Keyring], index: BlindIndex) -> Watc
 async def look_alikes(repository: IdentityRepository, identity: Identity) -> list[tuple[LookAlike, Identity]]:
     """Other active records of about the same birth date that look like this one, the most alike first."""
     found = []
-    for other in await repository.born_about(identity.traits.birth_date):
+    for other in await repository.born_about(identity.traits):
         if other.patient_id == identity.patient_id or other.merged_into is not None:
             continue
         score, crossed = likeness(identity.traits, other.traits)
