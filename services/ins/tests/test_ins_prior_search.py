@@ -15,6 +15,7 @@ from navette_ins.adapters.identities import IDENTITIES, BlindIndex
 from navette_ins.adapters.prior_searches import PRIOR_SEARCHES
 from navette_ins.adapters.search_tokens import candidates_query
 from navette_ins.domain.prior_search import prior_search
+from navette_ins.use_cases.search_patients import SHOWN
 from navette_sandbox.embedded.broker import EmbeddedBroker
 from PIL import Image
 
@@ -93,6 +94,27 @@ async def test_records_of_other_sites_are_not_found(desk: Any, token: Callable[.
     assert (answer.status_code, answer.json()["count"]) == (200, 0)
     operator = {"Authorization": f"Bearer {token('operator')}"}
     assert (await desk.http.post("/patients/search", json=CAMILLE, headers=operator)).status_code == 403
+
+
+async def test_a_merged_record_is_answered_by_the_one_that_took_it_over(desk: Any, token: Callable[..., str]) -> None:
+    kept = await desk.create(local_id="IPP-1")
+    absorbed = await desk.create(birth_name="DUVALLE-FICTIF", local_id="IPP-2")
+    both = {"surviving_id": kept["patient_id"], "absorbed_id": absorbed["patient_id"]}
+    supervisor = {"Authorization": f"Bearer {token('identity-supervisor')}"}
+    assert (await desk.http.post("/merges", json=both, headers=supervisor)).status_code == 201
+    for criteria in ({"local_id": "IPP-2"}, {"local_id": "IPP-1"}, CAMILLE | {"name": "duvalle"}, CAMILLE):
+        found = await ask(desk, **criteria)
+        assert [one["patient_id"] for one in found["patients"]] == [kept["patient_id"]], criteria
+
+
+async def test_too_many_answers_are_said_to_be_too_many(desk: Any) -> None:
+    for number in range(SHOWN + 1):
+        await desk.create(birth_name=f"NOMBREUX-{chr(65 + number % 26)}{chr(65 + number // 26)}")
+    found = await ask(desk, **CAMILLE)
+    assert (found["count"], found["more"]) == (SHOWN, True)
+    assert "premières lettres" in found["next_step"]
+    names = [one["birth_name"] for one in found["patients"]]
+    assert names == sorted(names)
 
 
 @pytest.mark.parametrize("criteria", [{}, {"name": "DUV"}, {"birth_date": "1968"}, {"sex": "F"}])
