@@ -269,6 +269,8 @@ async def test_a_third_party_does_not_qualify_and_insi_is_asked(links: Any, adt:
     identity = await links.identity()
     assert (identity.status, identity.recovery, identity.check) == ("provisoire", None, None)
     assert await links.service.database["insi_searches"].count_documents({"patient_id": identity.patient_id}) == 1
+    assert (await links.send(adt(QUALIFIED, MSH_4="AUTRE", MSH_10="P95", PID_3=own("AUTRE")))).code == "AA"
+    assert await links.messages() == []
 
 
 def own(facility: str) -> str:

@@ -23,6 +23,9 @@ from navette_ins.use_cases.merge_patients import merge_patients
 from navette_ins.use_cases.open_case import open_case
 from navette_ins.use_cases.request_insi_search import request_insi_search
 
+_ASKED_ALREADY = frozenset({"search_under_way", "not_found_today", "calls_exhausted"})
+"""INSi has the question, or its answer: a further message of the same person asks nothing of anybody."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Work:
@@ -167,5 +170,5 @@ async def _to_confirm(work: Work, done: Integrated) -> tuple[str, ...]:
     try:
         await request_insi_search(work.uow, work.desk, identity=done.identity, by=work.sender.actor)
     except (Forbidden, RuleBroken) as refused:
-        return (f"insi_{refused.rule}",)
+        return () if refused.rule in _ASKED_ALREADY else (f"insi_{refused.rule}",)
     return ()
