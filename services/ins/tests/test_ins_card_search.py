@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from navette_chassis.testing import until
-from navette_contracts.sealed import Sealed
-from navette_ins.adapters.searches import SealedExchange
+from navette_ins.adapters.searches import exchange_of
 from navette_ins.settings import InsSettings
 from navette_sandbox.simulators.insi.server import InsiSimulator
 from pydantic import ValidationError
@@ -63,8 +62,7 @@ async def test_the_twin_that_was_picked_is_found_and_recorded_as_read_from_the_c
 
     (row,) = await desk.service.database["insi_exchanges"].find().to_list()
     assert (row["operation"], row["mode"], row["code"]) == ("rechercherInsAvecCarteVitale", "certificate", "00")
-    sealed: Sealed[SealedExchange] = Sealed(row["sealed"])
-    assert sealed.open(desk.keyring, SealedExchange).query["insured_number"] == INSURED
+    assert exchange_of(row, desk.keyring).query["insured_number"] == INSURED
 
 
 async def test_nothing_of_the_card_stays_but_the_sealed_trace(desk: Any) -> None:

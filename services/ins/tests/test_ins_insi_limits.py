@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from navette_chassis.testing import until
-from navette_contracts.sealed import Sealed
-from navette_ins.adapters.searches import SealedExchange
+from navette_ins.adapters.searches import exchange_of
 from navette_ins.settings import InsSettings
 from navette_sandbox.pki import Pki
 from navette_sandbox.simulators.insi.server import InsiSimulator
@@ -54,8 +53,7 @@ async def test_every_official_reply_is_kept_as_received_and_put_where_it_belongs
     patient = await desk.create()
     assert (await desk.search(patient["patient_id"]))["state"] == state
     row = await desk.service.database["insi_exchanges"].find_one({})
-    sealed: Sealed[SealedExchange] = Sealed(row["sealed"])
-    assert sealed.open(desk.keyring, SealedExchange).reply == text.encode()
+    assert exchange_of(row, desk.keyring).reply == text.encode()
     assert (row["operation"], row["requested_by"]) == ("rechercherInsAvecTraitsIdentite", "user-1")
 
 
@@ -231,5 +229,13 @@ async def test_a_reply_in_another_encoding_is_kept_byte_for_byte_and_still_under
     patient = await desk.create()
     assert (await desk.search(patient["patient_id"]))["state"] == "not_found"
     row = await desk.service.database["insi_exchanges"].find_one({})
-    sealed: Sealed[SealedExchange] = Sealed(row["sealed"])
-    assert sealed.open(desk.keyring, SealedExchange).reply == body
+    assert exchange_of(row, desk.keyring).reply == body
+
+
+async def test_a_page_of_half_a_megabyte_instead_of_a_reply_is_kept_whole(desk: Any) -> None:
+    page = b"<html>" + b"x" * 500_000 + b"</html>"
+    desk.insi.commands()["reply"]({"body": page.decode(), "status": 502})
+    patient = await desk.create()
+    assert (await desk.search(patient["patient_id"]))["state"] == "accepted"
+    row = await desk.service.database["insi_exchanges"].find_one({"code": "http_502"})
+    assert exchange_of(row, desk.keyring).reply == page

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from navette_chassis import Service
 from navette_chassis.testing import until
-from navette_contracts.sealed import Sealed
-from navette_ins.adapters.verifications import _Answer
+from navette_ins.adapters.sealed_bytes import open_bytes
+from navette_ins.adapters.verifications import subject_sent
 from navette_ins.settings import InsSettings
 from navette_sandbox.simulators.insi.server import InsiSimulator
 
@@ -130,10 +130,8 @@ async def test_a_person_has_an_ins_verified_and_the_answer_is_kept(cell: Any, cl
 
     (row,) = await cell.service.database["verification_answers"].find().to_list()
     assert (row["operation"], row["code"], row["requested_by"]) == ("verify", "OK", "user-1")
-    sealed: Sealed[_Answer] = Sealed(row["sealed"])
-    opened = sealed.open(cell.keyring, _Answer)
-    assert opened.sent is not None
-    assert (opened.sent.birth_name, b'"OK"' in opened.reply) == ("DUVAL-FICTIF", True)
+    assert subject_sent(row, cell.keyring).birth_name == "DUVAL-FICTIF"
+    assert b'"OK"' in open_bytes(row["reply"], cell.keyring)
     assert "DUVAL" not in repr(row)
 
 
@@ -299,6 +297,36 @@ async def test_dates_survive_a_restart_and_another_period_counts_at_once(
     yearly = verifying.model_copy(update={"insi_verification_period_days": 365})
     async with open_desk(yearly, insi, "secretary", "identity-supervisor", clock=clock) as desk:
         assert (await looks_until(desk, clock, "applied"))["counts"] == {"ok": 1}
+
+
+async def test_a_batch_under_way_is_finished_by_the_process_that_comes_next(
+    verifying: InsSettings, insi: InsiSimulator, open_desk: Any
+) -> None:
+    clock = ShiftedClock()
+    insi.faults.add({"kind": "lot_never_ready", "target": "lots"})
+    async with open_desk(verifying, insi, "secretary", "identity-supervisor", clock=clock) as desk:
+        patient = await qualified(desk)
+        clock.shift += timedelta(days=1827)
+        await looks_until(desk, clock, "pending")
+    insi.faults.clear()
+    async with open_desk(verifying, insi, "secretary", "identity-supervisor", clock=clock) as desk:
+        assert (await looks_until(desk, clock, "applied"))["counts"] == {"ok": 1}
+        assert len(await batches(desk)) == 1
+        assert (await due_of(desk, patient["patient_id"]))["batch_id"] is None
+    assert [one["deposits"] for one in insi.views()["lots"](())] == [1]
+
+
+async def test_a_record_that_cannot_be_opened_does_not_hold_up_the_others(cell: Any, clock: ShiftedClock) -> None:
+    long_ago = clock.now() - timedelta(days=4000)
+    row = {"_id": "broken", "site_id": "lilas", "batch_id": None, "positive_at": long_ago, "not_before": long_ago}
+    patient = await qualified(cell)
+    held = await cell.service.database["identities"].find_one({"_id": patient["patient_id"]})
+    altered = held["sealed"][:-22] + "A" * 22
+    await cell.service.database["identities"].insert_one({"_id": "broken", "sealed": altered})
+    await cell.service.database["verification_due"].insert_one(row)
+    clock.shift += timedelta(days=1827)
+    assert (await looks_until(cell, clock, "applied"))["counts"] == {"ok": 1}
+    assert (await due_of(cell, "broken"))["not_before"] != long_ago
 
 
 async def test_two_schedulers_make_one_batch(verifying: InsSettings, insi: InsiSimulator, open_desk: Any) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 from navette_chassis import UnitOfWork
 from navette_chassis.unit_of_work import Document
 from navette_contracts.sealed import Keyring, Sealed
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pymongo.asynchronous.database import AsyncDatabase
 
 from navette_ins.adapters.insi_soap import Exchange
+from navette_ins.adapters.sealed_bytes import open_bytes, seal_bytes
 from navette_ins.domain.insi.card import CardReading
 from navette_ins.domain.insi.plan import Asked, Query
 from navette_ins.domain.search import Search, SearchState
@@ -105,17 +106,23 @@ class SealedCard(BaseModel):
 class SealedExchange(BaseModel):
     """One call as sent and as answered: kept whole, opened only to decide and to justify."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64")
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     traits: Traits
     query: dict[str, str | None]
-    reply: bytes
-    """Body as received, byte for byte."""
+    reply: bytes = Field(default=b"", exclude=True)
+    """Body as received, byte for byte; sealed apart, because it may be long."""
 
     def __repr__(self) -> str:
         return "SealedExchange(…)"
 
     __str__ = __repr__
+
+
+def exchange_of(row: Mapping[str, Any], keyring: Keyring) -> SealedExchange:
+    """The exchange of a row. Raises SealError."""
+    sealed: Sealed[SealedExchange] = Sealed(row["sealed"])
+    return sealed.open(keyring, SealedExchange).model_copy(update={"reply": open_bytes(row["reply"], keyring)})
 
 
 class ExchangeLog:
@@ -151,6 +158,7 @@ class ExchangeLog:
             "received_at": exchange.received_at,
             "requested_by": search.requested_by,
             "sealed": Sealed.seal(content, self._keyring()).token,
+            "reply": seal_bytes(content.reply, self._keyring()),
         }
         await uow.collection(EXCHANGES).insert_one(row)
 
@@ -167,8 +175,7 @@ class ExchangeLog:
         return self._open(max(rows, key=lambda one: one["number"])) if rows else None
 
     def _open(self, row: Mapping[str, Any]) -> SealedExchange:
-        sealed: Sealed[SealedExchange] = Sealed(row["sealed"])
-        return sealed.open(self._keyring(), SealedExchange)
+        return exchange_of(row, self._keyring())
 
 
 _ANSWERS = frozenset({"00", "01", "02"})

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from pymongo.asynchronous.database import AsyncDatabase
 
 from navette_ins.adapters.history import Changed
+from navette_ins.adapters.sealed_bytes import seal_bytes
 from navette_ins.adapters.verifier import Received
 from navette_ins.domain.verification import Batch, BatchState, Check, Line, Subject, Verdict
 
@@ -34,20 +35,6 @@ class _Kept(BaseModel):
 
     def __repr__(self) -> str:
         return "_Kept(…)"
-
-    __str__ = __repr__
-
-
-class _Answer(BaseModel):
-    """One call as sent and as answered. What a batch sent is in its lines."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64")
-
-    sent: _Kept | None
-    reply: bytes
-
-    def __repr__(self) -> str:
-        return "_Answer(…)"
 
     __str__ = __repr__
 
@@ -199,7 +186,7 @@ class VerificationRepository:
         sent: Subject | None = None,
     ) -> None:
         """Keep an answer as received and what was sent, sealed; `about` is a patient or a batch."""
-        content = _Answer(sent=None if sent is None else _Kept(**asdict(sent)), reply=received.body)
+        kept = None if sent is None else Sealed.seal(_Kept(**asdict(sent)), self._keyring()).token
         row = {
             "_id": uuid7(),
             "operation": operation,
@@ -208,7 +195,8 @@ class VerificationRepository:
             "code": code,
             "received_at": self._uow.now,
             "requested_by": by,
-            "sealed": Sealed.seal(content, self._keyring()).token,
+            "sealed": kept,
+            "reply": seal_bytes(received.body, self._keyring()),
         }
         await self._uow.collection(ANSWERS).insert_one(row)
 
@@ -227,9 +215,10 @@ async def open_batches(database: AsyncDatabase[Document], *states: BatchState) -
 async def lines_of_batch(database: AsyncDatabase[Document], batch_id: str, keyring: Keyring) -> list[Line]:
     """The lines of a batch as they were sent, in their order."""
     rows = await database[LINES].find({"batch_id": batch_id}).to_list()
-    return [Line(row["_id"], _opened(row, keyring)) for row in sorted(rows, key=lambda one: one["position"])]
+    return [Line(row["_id"], subject_sent(row, keyring)) for row in sorted(rows, key=lambda one: one["position"])]
 
 
-def _opened(row: Mapping[str, Any], keyring: Keyring) -> Subject:
+def subject_sent(row: Mapping[str, Any], keyring: Keyring) -> Subject:
+    """What a line or a call sent. Raises SealError."""
     sealed: Sealed[_Kept] = Sealed(row["sealed"])
     return Subject(**sealed.open(keyring, _Kept).model_dump())

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import structlog
 from navette_chassis import UnitOfWork, uuid7
+from navette_contracts.sealed import SealError
 
 from navette_ins.adapters.cases import CASES, case_of
+from navette_ins.adapters.identities import IdentityRepository
 from navette_ins.domain.errors import Forbidden, RuleBroken
 from navette_ins.domain.identity import Identity
 from navette_ins.domain.verification import AGAIN_AFTER, Batch, Line, key_of, subject_of
 from navette_ins.use_cases.verification_desk import VerificationDesk
+
+log = structlog.get_logger("navette.ins")
 
 BATCH_CHANNEL = "insi-verification-batch"
 
@@ -19,7 +24,7 @@ async def prepare_verification_batch(uow: UnitOfWork, vdesk: VerificationDesk) -
     """One lot of what is due now, its deposit scheduled; None when nothing is due.
 
     Left out, and looked at again a day later: who has a pending case (the record may be of two people, or be one
-    of two), and a name INSi does not take.
+    of two), a name INSi does not take, a record that cannot be opened.
     """
     verifications = vdesk.verifications(uow)
     identities = vdesk.desk.identities(uow)
@@ -30,7 +35,7 @@ async def prepare_verification_batch(uow: UnitOfWork, vdesk: VerificationDesk) -
             return None
         discussed = await _under_discussion(uow)
         for patient_id in due:
-            identity = await identities.get(patient_id)
+            identity = await _readable(identities, patient_id)
             line = None if identity is None or patient_id in discussed else _line(identity)
             if identity is None or line is None:
                 await verifications.again(patient_id, uow.now + AGAIN_AFTER)
@@ -40,6 +45,15 @@ async def prepare_verification_batch(uow: UnitOfWork, vdesk: VerificationDesk) -
     await verifications.add_batch(batch, [(line, one.patient_id, one.site_id, one.revision) for line, one in lines])
     await schedule_step(uow, batch, "deposit")
     return batch
+
+
+async def _readable(identities: IdentityRepository, patient_id: str) -> Identity | None:
+    """The identity; one whose key is missing must not hold up the others."""
+    try:
+        return await identities.get(patient_id)
+    except SealError:
+        log.warning("verification.record_unreadable", patient_id=patient_id)
+        return None
 
 
 async def schedule_step(uow: UnitOfWork, batch: Batch, step: str, *, not_before: datetime | None = None) -> None:
