@@ -7,19 +7,24 @@ import csv
 import signal
 import time
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from navette_chassis.testing import until
+from navette_chassis import Mode
+from navette_chassis.testing import running, until
 from navette_contracts.events import PatientIdentified
 from navette_ins.adapters.history import HISTORY
 from navette_ins.adapters.identities import IDENTITIES, BlindIndex
-from navette_ins.adapters.imports import IMPORTS, REJECTS
+from navette_ins.adapters.import_file import read_lines
+from navette_ins.adapters.imports import IMPORTS, REJECTS, OvertakenError, Progress, save_progress
 from navette_ins.adapters.search_tokens import SEARCH, candidates_query
+from navette_ins.app import declare
 from navette_ins.domain.prior_search import prior_search
 from navette_ins.settings import InsSettings
+from navette_ins.use_cases.import_patients import import_patients
 from navette_sandbox.embedded.broker import EmbeddedBroker
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
@@ -127,6 +132,23 @@ async def test_killed_in_the_middle_it_goes_on_where_it_was_and_repeats_nothing(
     assert "60 créées, 0 déjà connues, 0 rejetées" in said
     assert await local_ids(database) == 60
     assert await database[HISTORY].count_documents({}) == 60
+
+
+async def test_of_two_that_read_one_file_the_second_writes_nothing(
+    settings: InsSettings, base: Path, database: Database
+) -> None:
+    service, desk = declare(settings)
+    lines = list(read_lines(base, "csv", after=0, today=date(2026, 11, 22)))
+    begun = Progress(import_id="i-1", site_id="lilas", by="operator-1", started_at=service.clock.now())
+    async with running(service, Mode.API):
+        await service.transact(save_progress, None, begun)
+        with pytest.raises(OvertakenError):
+            await service.transact(save_progress, None, begun)
+        work = {"progress": begun, "lines": lines[:5], "seconds": 0.0}
+        first = await service.transact(import_patients, desk, **work)
+        with pytest.raises(OvertakenError):
+            await service.transact(import_patients, desk, **work)
+    assert (first.line, first.created, await local_ids(database)) == (6, 5, 5)
 
 
 async def test_asked_to_stop_it_finishes_its_batch_and_says_where_it_is(
