@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
+import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +19,7 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from navette_chassis import Mode, Service, SystemClock
+from navette_chassis import Clock, Mode, Service, SystemClock
 from navette_chassis.auth.jwks import JwksCache
 from navette_chassis.auth.tokens import TokenVerifier
 from navette_chassis.testing import running, until
@@ -135,7 +140,8 @@ def settings(
     keys = create_keys(tmp_path / "keys", ["ins"])
     (tmp_path / "idam").write_text("NAV-TEST-1")
     (tmp_path / "index-key").write_text("0123456789abcdef" * 4)
-    certificate, key = pki.pair("insi-client")
+    certificate, key = pki.pair("insi-client-manu")
+    auto_certificate, auto_key = pki.pair("insi-client")
     kafka_broker.create_topics([name for topic in TOPICS for name in (topic.name, topic.dlq)])
     return InsSettings.model_validate(
         {
@@ -150,6 +156,10 @@ def settings(
             "insi_ca": pki.igc_ca,
             "insi_client_cert": certificate,
             "insi_client_key": key,
+            "insi_auto_cert": auto_certificate,
+            "insi_auto_key": auto_key,
+            "insi_again_seconds": 0.05,
+            "insi_breaker_open_seconds": 1.0,
             "insi_idam_file": tmp_path / "idam",
             "index_key": tmp_path / "index-key",
             "lps_instance": str(uuid.uuid4()),
@@ -161,17 +171,73 @@ def settings(
     )
 
 
-@pytest.fixture
-async def desk(settings: InsSettings, insi: InsiSimulator) -> AsyncIterator[Desk]:
+OpenDesk = Callable[..., AbstractAsyncContextManager[Desk]]
+
+
+@asynccontextmanager
+async def _open_desk(
+    settings: InsSettings, insi: InsiSimulator, *roles: str, clock: Clock | None = None
+) -> AsyncIterator[Desk]:
     async def public_keys() -> Any:
         return {"keys": [KEY.as_dict(private=False)]}
 
-    service = create_service(settings)
+    service = create_service(settings, clock=clock)
     async with running(service, Mode.WORKER):
         service.mode = Mode.SERVE
         app = service.asgi
         app.state.token_verifier = TokenVerifier(audience="ins", jwks=JwksCache(public_keys), clock=SystemClock())
-        headers = {"Authorization": f"Bearer {_token('secretary')}"}
+        headers = {"Authorization": f"Bearer {_token(*(roles or ('secretary',)))}"}
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://ins", headers=headers) as http:
             yield Desk(service, insi, http, service.keyring)
+
+
+@pytest.fixture(scope="session")
+def open_desk() -> OpenDesk:
+    """Opens a desk on a service of other settings, with other roles or another clock."""
+    return _open_desk
+
+
+@pytest.fixture
+async def desk(settings: InsSettings, insi: InsiSimulator) -> AsyncIterator[Desk]:
+    async with _open_desk(settings, insi) as opened:
+        yield opened
+
+
+class Commands:
+    """Runs `python -m navette_ins …` with the settings of the test."""
+
+    def __init__(self, settings: InsSettings) -> None:
+        kept = settings.model_dump(exclude_none=True, exclude_defaults=True) | {
+            "mongo_uri": settings.mongo_connection()
+        }
+        variables = {f"NAVETTE_{name.upper()}": str(value) for name, value in kept.items()}
+        self.environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ} | variables
+        self.started: list[subprocess.Popen[str]] = []
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "navette_ins", *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    async def run(self, *arguments: str, seconds: float = 60) -> tuple[int, str]:
+        """Exit status and everything that was printed."""
+        process = self.start(*arguments)
+        out, err = await asyncio.to_thread(process.communicate, timeout=seconds)
+        return process.returncode, out + err
+
+
+@pytest.fixture
+def commands(settings: InsSettings) -> Iterator[Commands]:
+    made = Commands(settings)
+    yield made
+    for process in made.started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

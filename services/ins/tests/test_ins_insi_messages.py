@@ -16,14 +16,15 @@ from navette_ins.domain.errors import RuleBroken
 from navette_ins.domain.insi.faults import Remedy, remedy_of
 from navette_ins.domain.insi.plan import Asked, Query, final_code, next_query
 from navette_ins.domain.insi.reply import FaultReply, Individual, Result, Unreadable, read_reply
-from navette_ins.domain.insi.request import MessageIds, Software, search_request
+from navette_ins.domain.insi.request import Caller, MessageIds, Software, search_request
 from navette_ins.domain.traits import Traits
 from navette_ins.domain.wire_names import comparison_key, to_wire
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 CONFORMANCE = Path(os.environ.get("NAVETTE_CONFORMANCE_DIR", "../shared/conformance")) / "insi"
 official = pytest.mark.skipif(not CONFORMANCE.is_dir(), reason="official INSi data not found: NAVETTE_CONFORMANCE_DIR")
-SOFTWARE = Software("NAV-TEST-1", "Navette", "0.1.0", str(uuid.uuid4()), "1990000001")
+SOFTWARE = Software("NAV-TEST-1", "Navette", "0.1.0", str(uuid.uuid4()))
+CALLER = Caller("1990000001")
 
 
 def ids() -> MessageIds:
@@ -60,7 +61,7 @@ def test_spellings_of_one_name_compare_equal() -> None:
 @pytest.mark.dsr("RIS.INS.50")
 def test_the_request_is_valid_for_the_official_schemas() -> None:
     query = Query("DUVAL-FICTIF", "CAMILLE", "F", "1968-04-17", "38185")
-    envelope = etree.fromstring(search_request(query, SOFTWARE, ids(), at=NOW))
+    envelope = etree.fromstring(search_request(query, SOFTWARE, CALLER, ids(), at=NOW))
     for tag, schema in {
         "{urn:siram:bam:ctxbam}ContexteBAM": "CTX/ROOT_ctxbam_CTXBAM_V01_02.xsd",
         "{urn:siram:lps:ctxlps}ContexteLPS": "CTX/ROOT_ctxlps_CTXLPS_V01_00.xsd",
@@ -73,7 +74,7 @@ def test_the_request_is_valid_for_the_official_schemas() -> None:
 
 
 def test_an_absent_birth_place_is_left_out_rather_than_sent_empty() -> None:
-    body = search_request(Query("A", "B", "F", "1968-04-17"), SOFTWARE, ids(), at=NOW)
+    body = search_request(Query("A", "B", "F", "1968-04-17"), SOFTWARE, CALLER, ids(), at=NOW)
     assert b"LieuNaissance" not in body
 
 

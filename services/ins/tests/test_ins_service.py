@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from navette_chassis.testing import until
 from navette_contracts.events import Ins, PatientIdentified
 from navette_contracts.events import Traits as SharedTraits
-from navette_ins.adapters.insi_soap import CertificateUnfit, sender_of
+from navette_ins.adapters.certificates import CertificateUnfit, sender_of
 from navette_ins.app import create_service
 from navette_ins.settings import InsSettings
 from navette_sandbox.embedded.broker import EmbeddedBroker

@@ -111,6 +111,15 @@ def test_a_role_needs_the_local_table_and_the_registration() -> None:
     assert active_grants(Account("1", "n", account.grants, enabled=False), {"radiologist"}) == ()
 
 
+def test_the_cellule_d_identitovigilance_is_named_by_the_table_alone(tmp_path: Path) -> None:
+    grant = Grant(A, "identity-supervisor")
+    assert active_grants(Account("1", "n", (grant,)), set()) == (grant,)
+    file = tmp_path / "accounts.json"
+    row = {"rpps": "99700001003", "name": "Edith FICTIF", "roles": [{"site_id": A, "role": grant.role}]}
+    file.write_text(json.dumps([row]))
+    assert [one.roles[0].role for one in read_accounts(file)] == ["identity-supervisor"]
+
+
 def test_rights_at_one_site_are_those_given_there() -> None:
     grants = [Grant(A, "radiologist"), Grant(B, "secretary")]
     assert rights_of(grants, A).roles == ("radiologist",)

@@ -87,6 +87,8 @@ class PatientMerged(Event):
     absorbed_id: OpaqueId
     revision: Version
     """Revision of the surviving identity after the merge."""
+    absorbed_revision: Version | None = None
+    """Revision that closed the absorbed identity. A later one says that the merge was undone."""
 
     @model_validator(mode="after")
     def _two_records(self) -> Self:

@@ -161,13 +161,18 @@ def demo(
     output: Annotated[Path, typer.Option("--output", help="folder of the artefacts")] = Path("demo-output"),
     root: Root = DEFAULT_ROOT,
     broker: Broker = "auto",
+    scenario: Annotated[str, typer.Option("--scenario", help="reports, or reception: twenty arrivals")] = "reports",
 ) -> None:
     """Play fourteen reports through five scenarios, show their journeys, and verify all that was delivered."""
     from navette_sandbox.scenarios.demo import run_demo
+    from navette_sandbox.scenarios.reception import run_reception
 
+    plays = {"reports": run_demo, "reception": run_reception}
+    if scenario not in plays:
+        raise SandboxError("--scenario is reports or reception.")
     with _ended_by_signals():
         try:
-            succeeded = run_demo(output, root, _choice(broker), console)
+            succeeded = plays[scenario](output, root, _choice(broker), console)
         except KeyboardInterrupt:
             console.print("Interrupted.")
             raise typer.Exit(130) from None

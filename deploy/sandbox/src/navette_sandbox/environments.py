@@ -137,17 +137,24 @@ def _dmp(layout: Layout) -> dict[str, object]:
 
 def _ins(layout: Layout) -> dict[str, object]:
     certificate, key = layout.pki.pair("insi-client-manu")
+    auto_certificate, auto_key = layout.pki.pair("insi-client")
     return {
         "insi_url": f"https://localhost:{layout.ports['sim-insi']}/lps",
         "insi_ca": layout.pki.igc_ca,
         "insi_client_cert": certificate,
         "insi_client_key": key,
+        "insi_auto_cert": auto_certificate,
+        "insi_auto_key": auto_key,
+        "insi_verification": "sandbox",
+        "insi_verification_url": f"https://localhost:{layout.ports['sim-insi']}",
         "insi_idam_file": layout.keys.directory / "insi-idam",
         "index_key": layout.keys.directory / "index-key",
         "lps_instance": str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:navette-sandbox:{layout.directory}")),
         "insi_connect_seconds": 2,
         "insi_read_seconds": 5,
         "insi_retry_first_seconds": 1,
+        "insi_again_seconds": 0.5,
+        "insi_breaker_open_seconds": 5,
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from lxml import etree
-from navette_sandbox.simulators.insi import envelope, people, replies, search
+from navette_sandbox.simulators.insi import assertions, envelope, people, replies, search
 from navette_sandbox.simulators.insi.faults import FAULTS, OWN_CODES, Refusal
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
@@ -31,12 +31,30 @@ CARD_SEARCH = """<vit:RECVITALE xmlns:vit="http://www.cnamts.fr/INSiRecVit"><vit
 <vit:RangNaissance>2</vit:RangNaissance></vit:RECVITALE>"""
 
 
-def request(action: str = TRAITS, cover: str = "<bam:COUVERTURE/>", payload: str = SEARCH) -> str:
+def assertion(
+    name: str = "2880976540999",
+    qualifier: str = "VITALE",
+    *,
+    issued: str = "2026-11-22T19:50:00Z",
+    until: str = "2026-11-22T20:10:00Z",
+    attributes: str = "",
+) -> str:
+    """A `wsse:Security` with one assertion."""
+    return f"""<wsse:Security xmlns:wsse="{assertions.WSSE}"><saml:Assertion xmlns:saml="{assertions.SAML}" ID="_1"
+ IssueInstant="{issued}" Version="2.0"><saml:Issuer>Lecteur</saml:Issuer><saml:Subject>\
+<saml:NameID NameQualifier="{qualifier}">{name}</saml:NameID></saml:Subject>\
+<saml:Conditions NotBefore="{issued}" NotOnOrAfter="{until}"/>{attributes}</saml:Assertion></wsse:Security>"""
+
+
+def request(
+    action: str = TRAITS, cover: str = "<bam:COUVERTURE/>", payload: str = SEARCH, security: str | None = None
+) -> str:
     """A request that obeys every rule at `NOW`."""
+    security = security if security is not None else (assertion() if action == CARD else "")
     temps = "2026-11-22T20:00:00.000Z"
     return f"""<soap:Envelope xmlns:soap="http://www.w3.org/2003/05/soap-envelope"
  xmlns:wsa="http://www.w3.org/2005/08/addressing" xmlns:bam="urn:siram:bam:ctxbam" xmlns:lps="urn:siram:lps:ctxlps">
-<soap:Header><wsa:Action>{action}</wsa:Action><wsa:MessageID>uuid:{uuid.uuid4()}</wsa:MessageID>
+<soap:Header><wsa:Action>{action}</wsa:Action><wsa:MessageID>uuid:{uuid.uuid4()}</wsa:MessageID>{security}
 <bam:ContexteBAM Nature="CTXBAM" Version="01_02"><bam:Id>{uuid.uuid4()}</bam:Id><bam:Temps>{temps}</bam:Temps>\
 <bam:Emetteur>1990000001</bam:Emetteur>{cover}</bam:ContexteBAM>
 <lps:ContexteLPS Nature="CTXLPS" Version="01_00"><lps:Id>{uuid.uuid4()}</lps:Id><lps:Temps>{temps}</lps:Temps>\
@@ -238,14 +256,15 @@ def test_another_place_of_birth_finds_nobody() -> None:
     assert found(traits("ADRUN", "ZOE", "F", "1975-12-31", "75112")) == []
 
 
-def by_card(cover: str, payload: str) -> list[str]:
-    asked = read(request(CARD, cover, payload), content_type(CARD))
-    return [one.id for one in search.by_card(asked.payload, PEOPLE, asked.covered_number)]
+def by_card(cover: str, payload: str, security: str | None = None) -> list[str]:
+    asked = read(request(CARD, cover, payload, security), content_type(CARD))
+    return [one.id for one in search.by_card(asked.payload, PEOPLE, asked.covered_number, asked.cover)]
 
 
 def test_the_rank_of_birth_tells_twins_on_a_card() -> None:
     assert by_card(COVER, CARD_SEARCH) == ["P22"]
-    assert by_card(COVER, CARD_SEARCH.replace("<vit:RangNaissance>2", "<vit:RangNaissance>1")) == ["P21"]
+    first = COVER.replace("<bam:Rang>2", "<bam:Rang>1")
+    assert by_card(first, CARD_SEARCH.replace("<vit:RangNaissance>2", "<vit:RangNaissance>1")) == ["P21"]
 
 
 @pytest.mark.parametrize(
@@ -261,11 +280,78 @@ def test_the_rank_of_birth_tells_twins_on_a_card() -> None:
         (COVER, CARD_SEARCH.replace("JUMEAU", "Jumeau")),
         (COVER, CARD_SEARCH.replace("2018-11-30", "2018")),
         (COVER, CARD_SEARCH.replace("<vit:RangNaissance>2", "<vit:RangNaissance>deux")),
+        (COVER.replace("<bam:Rang>2", "<bam:Rang>deux"), CARD_SEARCH),
+        (COVER.replace("<bam:Rang>2", "<bam:Rang>1"), CARD_SEARCH),
+        (COVER.replace("2018-11-30", "2018-11-29"), CARD_SEARCH),
+        (
+            COVER.replace("<bam:DateNai>", "<bam:Nir><bam:Num>1181176540922</bam:Num></bam:Nir><bam:DateNai>"),
+            CARD_SEARCH,
+        ),
     ],
 )
 def test_a_card_search_with_a_wrong_or_missing_insured_number_is_refused(cover: str, payload: str) -> None:
     with pytest.raises(Refusal):
         by_card(cover, payload)
+
+
+OTHER_DEFECTS = {
+    "no assertion": "",
+    "assertion of another card": assertion("2620225056924"),
+    "assertion of a professional only": assertion("899700001003", "PSC"),
+    "assertion twenty minutes old": assertion(issued="2026-11-22T19:40:00Z"),
+    "assertion no longer valid": assertion(until="2026-11-22T19:59:00Z"),
+    "assertion of the future": assertion(issued="2026-11-22T20:30:00Z"),
+    "assertion without a time zone": assertion(issued="2026-11-22T19:50:00"),
+    "assertion without an instant": assertion(issued="hier"),
+    "assertion of another version": assertion().replace('Version="2.0"', 'Version="1.1"'),
+    "assertion without issuer": assertion().replace("Lecteur", ""),
+    "assertion without subject": re.sub(r"<saml:Subject>.*</saml:Subject>", "", assertion()),
+    "assertion without conditions": re.sub(r"<saml:Conditions[^>]*/>", "", assertion()),
+    "empty security": f'<wsse:Security xmlns:wsse="{assertions.WSSE}"/>',
+    "security twice": assertion() * 2,
+    "something else in security": assertion().replace("saml:Assertion", "saml:Autre"),
+}
+
+
+@pytest.mark.parametrize("defect", OTHER_DEFECTS)
+def test_a_card_search_needs_one_fresh_assertion_of_that_card(defect: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        by_card(COVER, CARD_SEARCH, OTHER_DEFECTS[defect])
+    assert refused.value.code == "desir_9007"
+
+
+BILLING = """<saml:AttributeStatement><saml:Attribute Name="identifiantFacturation"><saml:AttributeValue>990000002\
+</saml:AttributeValue></saml:Attribute><saml:Attribute Name="codeSpecialiteAMO"><saml:AttributeValue>06\
+</saml:AttributeValue></saml:Attribute></saml:AttributeStatement>"""
+PROFESSIONAL = assertion("899700001003", "PSC", attributes=BILLING)
+NOBODY = envelope.Caller("", "", anonymous=True)
+
+
+def as_professional(security: str, sender: str = "899700001003") -> list[str]:
+    text = request(security=security).replace(">1990000001<", f">{sender}<")
+    asked = read(text, caller=NOBODY)
+    return [one.id for one in search.by_traits(asked.payload, PEOPLE)]
+
+
+def test_without_a_certificate_the_assertion_of_a_professional_opens_the_search() -> None:
+    assert as_professional(PROFESSIONAL) == ["T01"]
+
+
+@pytest.mark.parametrize(
+    ("security", "sender", "code"),
+    [
+        ("", "899700001003", "desir_560"),
+        (assertion("899700001003", "CPS", attributes=BILLING), "899700001003", "desir_560"),
+        (PROFESSIONAL.replace("899700001003", "99700001003"), "99700001003", "desir_9007"),
+        (assertion("899700001003", "PSC"), "899700001003", "desir_9007"),
+        (PROFESSIONAL.replace(">06", ">radiologue"), "899700001003", "desir_9007"),
+        (PROFESSIONAL, "899700001011", "desir_9003"),
+    ],
+)
+def test_an_assertion_that_names_no_professional_properly_is_refused(security: str, sender: str, code: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        as_professional(security, sender)
+    assert refused.value.code == code
 
 
 def test_the_data_file_holds_enough_people_with_valid_keys() -> None:

@@ -153,6 +153,36 @@ async def test_a_report_of_a_merged_record_waits_and_says_so(world):
     assert (await world.states(report_id))["dmp"] == "waiting"
 
 
+async def test_a_merge_that_is_undone_releases_what_waited_for_it(world):
+    absorbed, surviving = world.new_patient(), world.new_patient()
+    report_id = await world.signed(absorbed)
+    await world.emit(PatientMerged(surviving_id=surviving, absorbed_id=absorbed, revision=2, absorbed_revision=4))
+
+    async def told() -> bool:
+        return (await world.lines(report_id))["dmp"]["reason"] == "identity_merged"
+
+    await until(told)
+    await world.identify(absorbed, qualified=False, revision=4)
+    await world.identify(absorbed, qualified=True, revision=5)
+    await world.become(report_id, dmp="scheduled", corr_1="scheduled")
+
+
+async def test_a_merge_heard_of_after_its_undoing_holds_nothing_back(world):
+    absorbed, surviving = world.new_patient(), world.new_patient()
+    await world.identify(absorbed, qualified=True, revision=5)
+    await world.emit(PatientMerged(surviving_id=surviving, absorbed_id=absorbed, revision=2, absorbed_revision=4))
+    marker = world.new_patient()
+    await world.emit(PatientMerged(surviving_id=surviving, absorbed_id=marker, revision=3))
+
+    async def heard() -> bool:
+        row = await world.service.database["patients"].find_one({"_id": marker})
+        return row is not None and row.get("merged_into") == surviving
+
+    await until(heard)
+    report_id = await world.signed(absorbed)
+    await world.become(report_id, dmp="scheduled")
+
+
 @pytest.mark.dsr("RIS.CRR.02")
 async def test_a_report_to_be_announced_is_hidden_in_the_dmp_and_not_mailed_to_the_patient(world, outbox_events):
     patient_id = world.new_patient()

@@ -94,9 +94,17 @@ class Person:
         answer = await self._send("POST", service, path, json=body or {})
         return answer.json() if answer.content else None
 
-    async def _send(self, method: str, service: str, path: str, **more: Any) -> httpx.Response:
+    async def attempt(self, service: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """Status and JSON answer to a POST that may be refused."""
+        answer = await self._request("POST", service, path, json=body or {})
+        return answer.status_code, dict(answer.json())
+
+    async def _request(self, method: str, service: str, path: str, **more: Any) -> httpx.Response:
         headers = {"X-CSRF-Token": self._csrf, "Origin": self._base}
-        answer = await self._http.request(method, f"{self._base}/api/{service}{path}", headers=headers, **more)
+        return await self._http.request(method, f"{self._base}/api/{service}{path}", headers=headers, **more)
+
+    async def _send(self, method: str, service: str, path: str, **more: Any) -> httpx.Response:
+        answer = await self._request(method, service, path, **more)
         if answer.status_code >= 400:
             detail = answer.text[:300] if "json" in answer.headers.get("content-type", "") else ""
             raise PlatformError(f"{method} {service}{path} answered {answer.status_code} {detail}")

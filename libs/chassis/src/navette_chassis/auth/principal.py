@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from navette_chassis.problem import ProblemError
 
@@ -17,6 +17,23 @@ class Role(StrEnum):
     TECHNOLOGIST = "technologist"
     OPERATOR = "operator"
     ADMINISTRATOR = "administrator"
+    IDENTITY_SUPERVISOR = "identity-supervisor"
+    """Cellule d'identitovigilance: the super-user of identities."""
+
+    @property
+    def label(self) -> str:
+        """What a person reads."""
+        return _LABELS[self]
+
+
+_LABELS: Final = {
+    Role.RADIOLOGIST: "Radiologue",
+    Role.SECRETARY: "Secrétaire",
+    Role.TECHNOLOGIST: "Manipulateur en électroradiologie",
+    Role.OPERATOR: "Exploitant",
+    Role.ADMINISTRATOR: "Administrateur",
+    Role.IDENTITY_SUPERVISOR: "Référent d’identitovigilance",
+}
 
 
 @dataclass(frozen=True, slots=True)

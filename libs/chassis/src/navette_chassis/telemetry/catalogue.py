@@ -94,6 +94,8 @@ METRICS: dict[str, Metric] = {
     "navette_http_server_seconds": _metric(
         "histogram", "Time of served HTTP requests", "route", "method", "status", unit="seconds"
     ),
+    "navette_mllp_messages": _metric("counter", "HL7 messages taken", "listener"),
+    "navette_mllp_refused": _metric("counter", "Pieces and connections refused by reason", "listener", "reason"),
     "navette_notices": _metric("counter", "Notices to the operator", "endpoint", "kind"),
     "navette_outbox_oldest_pending_seconds": _metric(
         "gauge", "Age of the oldest event not yet published", unit="seconds"

@@ -1,159 +1,183 @@
-"""REST API of identities (through the gateway of psc-auth)."""
+"""REST API of identities (through the gateway of psc-auth): record, read, correct, mark, history, venues."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
-
 from fastapi import APIRouter, Response, status
 from navette_chassis import Service, UnitOfWork
-from navette_chassis.auth import Principal, require
 from navette_chassis.problem import ProblemError
 
-from navette_ins.adapters.identities import HISTORY, Change
-from navette_ins.adapters.searches import find_search
+from navette_ins.adapters.history import HISTORY, Values, lines_of, values_at
+from navette_ins.adapters.venues import Venue
 from navette_ins.api import french
-from navette_ins.api.schemas import (
-    Decision,
-    HistoryAnswer,
+from navette_ins.api.act_schemas import (
+    ChangeValues,
+    EditTraits,
+    FieldValues,
+    NewArrival,
     NewAttribute,
-    NewCheck,
-    NewPatient,
-    PatientAnswer,
-    SearchAnswer,
+    VenueAnswer,
 )
-from navette_ins.domain.errors import Forbidden, RuleBroken
-from navette_ins.domain.identity import Identity
-from navette_ins.domain.search import Search
-from navette_ins.use_cases.create_patient import TraitsRefused, create_patient
-from navette_ins.use_cases.decide_insi_result import decide_insi_result
+from navette_ins.api.acts import change, transact, visible
+from navette_ins.api.rights import Caller, Editor, Reader, Supervisor
+from navette_ins.api.schemas import HistoryAnswer, NewPatient, PatientAnswer
+from navette_ins.domain.cautions import Caution
+from navette_ins.domain.errors import RuleBroken
+from navette_ins.domain.identity import UNTRUSTED, Identity
+from navette_ins.domain.rights import Right
+from navette_ins.use_cases.create_patient import create_patient
+from navette_ins.use_cases.describe_identity import describe_identity
 from navette_ins.use_cases.desk import Desk
+from navette_ins.use_cases.edit_traits import edit_traits
 from navette_ins.use_cases.mark_identity import mark_identity
-from navette_ins.use_cases.record_identity_check import record_identity_check
-from navette_ins.use_cases.request_insi_search import request_insi_search
+from navette_ins.use_cases.receive_patient import dismiss_patient, receive_patient
 
-Desks = Annotated[Principal, require("secretary", "technologist", "radiologist")]
-"""Those who work with identities at a site."""
 
-T = TypeVar("T")
+def answer(caller: Caller, identity: Identity, cautions: tuple[Caution, ...] = ()) -> PatientAnswer:
+    """An identity as this caller may see it."""
+    sees = caller.also(Right.SEE_INS).may_act_for(identity.site_id)
+    return PatientAnswer.of(identity, sees_ins=sees, cautions=cautions)
 
 
 def patient_routes(service: Service, desk: Desk, sites: frozenset[str]) -> APIRouter:
-    """Create, read, check, mark, history."""
+    """Record, read, correct, mark."""
     router = APIRouter(prefix="/patients", tags=["patients"])
 
     @router.post("", status_code=status.HTTP_201_CREATED)
-    async def create(caller: Desks, body: NewPatient, response: Response) -> PatientAnswer:
+    async def create_identity(caller: Editor, body: NewPatient, response: Response) -> PatientAnswer:
+        """Record a person as the document says; the status is provisoire."""
         caller.require_site(body.site_id)
         if sites and body.site_id not in sites:
-            raise french.invalid([RuleBroken("site_id", "format")])
-        created = await _transact(
-            service, create_patient, desk, site_id=body.site_id, traits=body.traits(), by=caller.subject
-        )
+            raise french.invalid([RuleBroken("site_id", "unknown_site")])
+
+        async def work(uow: UnitOfWork) -> PatientAnswer:
+            created = await create_patient(uow, desk, site_id=body.site_id, traits=body.traits(), by=caller.subject)
+            return answer(caller, created, await describe_identity(uow, desk, created))
+
+        created = await transact(service, work)
         response.headers["Location"] = f"/patients/{created.patient_id}"
-        return PatientAnswer.of(created)
+        return created
 
     @router.get("/{patient_id}")
-    async def read(caller: Desks, patient_id: str) -> PatientAnswer:
-        async def work(uow: UnitOfWork) -> Identity | None:
-            identity = await desk.identities(uow).get(patient_id)
-            if identity is not None:
-                outcome = "granted" if caller.may_act_for(identity.site_id) else "refused"
-                action = "ins.read" if identity.recovery is not None else "identity.read"
-                await uow.record_access(caller.subject, action, "patient", patient_id, identity.site_id, outcome)
-            return identity
+    async def read_identity(caller: Reader, patient_id: str) -> PatientAnswer:
+        """Traits, status, warnings, and the INS of a qualified identity for whoever may see it."""
 
-        return PatientAnswer.of(_visible(await service.transact(work), caller))
+        async def work(uow: UnitOfWork) -> PatientAnswer:
+            identity = visible(await desk.identities(uow).get(patient_id), caller)
+            shown = answer(caller, identity, await describe_identity(uow, desk, identity))
+            sees_ins = identity.recovery is not None and not shown.ins_hidden
+            action = "ins.read" if sees_ins else "identity.read"
+            await uow.record_access(caller.subject, action, "patient", patient_id, identity.site_id, "granted")
+            return shown
 
-    @router.post("/{patient_id}/identity-checks")
-    async def check(caller: Desks, patient_id: str, body: NewCheck) -> PatientAnswer:
-        changed = await _change(
-            service, desk, caller, patient_id, record_identity_check, document_kind=body.document_kind
+        return await transact(service, work)
+
+    @router.patch("/{patient_id}/traits")
+    async def edit_identity(caller: Editor, patient_id: str, body: EditTraits) -> PatientAnswer:
+        """Correct traits. Locked ones are for a super-user, and cost the INS: `confirm` says it is wanted."""
+        changed = await change(
+            service,
+            desk,
+            caller,
+            patient_id,
+            edit_traits,
+            changes=body.changes(),
+            check_holds=body.check_still_holds,
+            confirmed=body.confirm,
+            unlock=caller.also(Right.SUPERVISE).require_site,
+            reason=body.reason,
         )
-        return PatientAnswer.of(changed)
+        return answer(caller, changed)
 
     @router.post("/{patient_id}/attributes")
-    async def mark(caller: Desks, patient_id: str, body: NewAttribute) -> PatientAnswer:
-        changed = await _change(
+    async def mark_attribute(caller: Editor, patient_id: str, body: NewAttribute) -> PatientAnswer:
+        """Give an attribute, or take it away. Lifting a doubt is for the cellule d'identitovigilance."""
+        if not body.present and body.attribute in UNTRUSTED:
+            caller = caller.also(Right.SUPERVISE)
+        changed = await change(
             service, desk, caller, patient_id, mark_identity, attribute=body.attribute, present=body.present
         )
-        return PatientAnswer.of(changed)
+        return answer(caller, changed)
+
+    return router
+
+
+def venue_routes(service: Service, desk: Desk) -> APIRouter:
+    """Who is at the reception."""
+    router = APIRouter(prefix="/patients", tags=["venues"])
+
+    @router.post("/{patient_id}/venues", status_code=status.HTTP_201_CREATED)
+    async def open_venue(caller: Editor, patient_id: str, body: NewArrival) -> VenueAnswer:
+        """The person is at the reception: what the identity lacks appears in the worklists of the site."""
+        venue: Venue = await change(service, desk, caller, patient_id, receive_patient, venue_id=body.venue_id)
+        return VenueAnswer.model_validate(venue.model_dump())
+
+    @router.post("/{patient_id}/venues/{venue_id}/close")
+    async def close_venue(caller: Editor, patient_id: str, venue_id: str) -> VenueAnswer:
+        """The person has left: the tasks of this venue disappear."""
+        venue: Venue | None = await change(service, desk, caller, patient_id, dismiss_patient, venue_id=venue_id)
+        if venue is None:
+            raise ProblemError.not_found()
+        return VenueAnswer.model_validate(venue.model_dump())
+
+    return router
+
+
+def history_routes(service: Service, desk: Desk) -> APIRouter:
+    """What happened to a record; the values are for those who must judge them."""
+    router = APIRouter(prefix="/patients", tags=["history"])
 
     @router.get("/{patient_id}/history")
-    async def history(caller: Desks, patient_id: str) -> HistoryAnswer:
-        async def work(uow: UnitOfWork) -> Identity | None:
-            return await desk.identities(uow).get(patient_id)
+    async def read_history(caller: Reader, patient_id: str) -> HistoryAnswer:
+        """Every change, oldest first: who, when, from which status to which. No values."""
 
-        _visible(await service.transact(work), caller)
-        rows = await service.database[HISTORY].find({"patient_id": patient_id}).to_list()
-        changes = [Change.model_validate(row["change"]) for row in rows]
-        return HistoryAnswer(changes=sorted(changes, key=lambda one: one.revision))
+        async def work(uow: UnitOfWork) -> None:
+            identity = visible(await desk.identities(uow).get(patient_id), caller)
+            await uow.record_access(caller.subject, "history.read", "patient", patient_id, identity.site_id, "granted")
 
-    return router
+        await transact(service, work)
+        return HistoryAnswer(changes=await lines_of(service.database, patient_id))
 
+    @router.get("/{patient_id}/history/{revision}")
+    async def read_history_values(caller: Supervisor, patient_id: str, revision: int) -> ChangeValues:
+        """What one change replaced and what it wrote, matricule included."""
 
-def insi_routes(service: Service, desk: Desk) -> APIRouter:
-    """Search in INSi, follow a search, decide on its result."""
-    router = APIRouter(prefix="/patients", tags=["insi"])
+        async def work(uow: UnitOfWork) -> Values | None:
+            identity = visible(await desk.identities(uow).get(patient_id), caller)
+            await uow.record_access(
+                caller.subject, "history.values", "patient", patient_id, identity.site_id, "granted"
+            )
+            return await values_at(uow.collection(HISTORY), patient_id, revision, desk.keyring())
 
-    @router.post("/{patient_id}/insi-search", status_code=status.HTTP_202_ACCEPTED)
-    async def search(caller: Desks, patient_id: str) -> SearchAnswer:
-        requested: Search = await _change(service, desk, caller, patient_id, request_insi_search)
-        return SearchAnswer.of(requested)
-
-    @router.get("/{patient_id}/insi-calls/{call_id}")
-    async def read_search(caller: Desks, patient_id: str, call_id: str) -> SearchAnswer:
-        return SearchAnswer.of(_of_patient(await find_search(service.database, call_id), patient_id, caller))
-
-    @router.post("/{patient_id}/insi-calls/{call_id}/decision")
-    async def decide(caller: Desks, patient_id: str, call_id: str, body: Decision) -> SearchAnswer:
-        _of_patient(await find_search(service.database, call_id), patient_id, caller)
-        decided = await _transact(
-            service, decide_insi_result, desk, search_id=call_id, accepted=body.accepted, by=caller.subject
-        )
-        return SearchAnswer.of(_of_patient(decided, patient_id, caller))
+        values = await transact(service, work)
+        if values is None:
+            raise ProblemError.not_found()
+        return _values(values)
 
     return router
 
 
-async def _change(
-    service: Service,
-    desk: Desk,
-    caller: Principal,
-    patient_id: str,
-    use_case: Callable[..., Awaitable[T]],
-    **arguments: Any,
-) -> T:
-    """Run a use case on an identity of the caller's site."""
-
-    async def work(uow: UnitOfWork) -> T:
-        identity = _visible(await desk.identities(uow).get(patient_id), caller)
-        return await use_case(uow, desk, identity=identity, by=caller.subject, **arguments)
-
-    return await _transact(service, work)
+_FACTS = ("attributes", "recovery", "check", "proof", "former_ins", "merged_into")
 
 
-async def _transact(service: Service, use_case: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
-    """Run a use case and tell broken rules as a person reads them."""
-    try:
-        return await service.transact(use_case, *args, **kwargs)
-    except TraitsRefused as refused:
-        raise french.invalid(refused.broken) from None
-    except RuleBroken as broken:
-        raise french.invalid([broken]) from None
-    except Forbidden as error:
-        raise french.forbidden(error) from None
+def _values(values: Values) -> ChangeValues:
+    before, after = values.before, values.after
+    old = {} if before is None else _flat(before)
+    new = _flat(after)
+    return ChangeValues(
+        revision=values.change.revision,
+        action=values.change.action,
+        by=values.change.by,
+        at=values.change.at,
+        reason=values.reason,
+        fields=[
+            FieldValues(field=name, before=old.get(name), after=value)
+            for name, value in new.items()
+            if old.get(name) != value
+        ],
+    )
 
 
-def _visible(identity: Identity | None, caller: Principal) -> Identity:
-    if identity is None:
-        raise ProblemError.not_found()
-    caller.require_site(identity.site_id)
-    return identity
-
-
-def _of_patient(search: Search | None, patient_id: str, caller: Principal) -> Search:
-    if search is None or search.patient_id != patient_id:
-        raise ProblemError.not_found()
-    caller.require_site(search.site_id)
-    return search
+def _flat(identity: Identity) -> dict[str, object]:
+    facts = identity.model_dump(mode="json", include=set(_FACTS))
+    facts["attributes"] = sorted(identity.attributes)
+    return identity.traits.model_dump() | {"status": identity.status.value} | facts

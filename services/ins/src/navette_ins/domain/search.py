@@ -37,7 +37,15 @@ class Search(BaseModel):
     site_id: str
     revision: int
     requested_by: str
+    requested_rpps: str | None = None
+    """RPPS of that person, when the sign-on gave one; an assertion to INSi names it."""
     requested_at: datetime
+    by_card: bool = False
+    """Whether a carte Vitale opened it; otherwise the traits of the record."""
+    venue_id: str | None = None
+    """The coming of the person that the calls are counted for."""
+    calls_before: int = 0
+    """Calls already answered for this coming when the search was asked for."""
     state: SearchState = SearchState.REQUESTED
     code: str | None = None
     """CodeCR of the whole search, or the word of a fault."""

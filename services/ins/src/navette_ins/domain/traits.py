@@ -9,19 +9,31 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from navette_ins.domain.birth_dates import completion_problems, date_problems
 from navette_ins.domain.errors import RuleBroken
 from navette_ins.domain.wire_names import comparison_key
 
 MAX_NAME = 100
 MAX_GIVEN_NAMES = 300
-OLDEST_YEAR = 1880
 UNKNOWN_PLACE = "99999"
 
 Sex = Literal["M", "F", "I"]
 
-_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 _COG = re.compile(r"(?:\d{2}|2A|2B)\d{3}", re.ASCII)
 _PUNCTUATION = frozenset(" '-\u2019")
+
+
+STRICT_TRAITS = (
+    "birth_name",
+    "first_birth_given_name",
+    "birth_given_names",
+    "birth_date",
+    "birth_date_completed",
+    "birth_date_on_document",
+    "sex",
+    "birth_place_code",
+)
+"""Locked once INSi gave them. The others are complementary and always open."""
 
 
 class Traits(BaseModel):
@@ -37,6 +49,8 @@ class Traits(BaseModel):
     """YYYY-MM-DD."""
     birth_date_completed: bool = False
     """The day or month was unknown and completed by rule: then no matricule may be carried."""
+    birth_date_on_document: str | None = None
+    """What the document says when that is no calendar date (unknown parts, lunar date); kept beside for billing."""
     sex: Sex
     birth_place_code: str
     """COG code of the commune, 99 + country code abroad, 99999 when unknown."""
@@ -61,7 +75,10 @@ def check_traits(traits: Traits, *, today: date) -> list[RuleBroken]:
     broken += _name_problems("birth_given_names", traits.birth_given_names, MAX_GIVEN_NAMES)
     if not broken and not starts_list(traits.first_birth_given_name, traits.birth_given_names):
         broken.append(RuleBroken("first_birth_given_name", "not_first_of_list"))
-    broken += _date_problems(traits.birth_date, today)
+    broken += date_problems(traits.birth_date, today)
+    broken += completion_problems(
+        traits.birth_date, traits.birth_date_on_document, completed=traits.birth_date_completed
+    )
     if not _COG.fullmatch(traits.birth_place_code):
         broken.append(RuleBroken("birth_place_code", "cog"))
     if traits.local_id is not None and not re.fullmatch(r"[A-Za-z0-9._/-]{1,64}", traits.local_id):
@@ -85,19 +102,4 @@ def _name_problems(field: str, value: str, longest: int) -> list[RuleBroken]:
         return [RuleBroken(field, "character")]
     if not any(unicodedata.category(one).startswith("L") for one in text):
         return [RuleBroken(field, "character")]
-    return []
-
-
-def _date_problems(value: str, today: date) -> list[RuleBroken]:
-    match = _DATE.fullmatch(value)
-    if match is None:
-        return [RuleBroken("birth_date", "format")]
-    try:
-        born = date(*(int(part) for part in match.groups()))
-    except ValueError:
-        return [RuleBroken("birth_date", "impossible")]
-    if born > today:
-        return [RuleBroken("birth_date", "future")]
-    if born.year < OLDEST_YEAR:
-        return [RuleBroken("birth_date", "too_old")]
     return []

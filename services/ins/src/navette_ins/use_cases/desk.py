@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 
 from navette_chassis import UnitOfWork
 from navette_contracts.sealed import Keyring
 
-from navette_ins.adapters.identities import BlindIndex, IdentityRepository
+from navette_ins.adapters.cog import any_place
+from navette_ins.adapters.identities import BlindIndex, IdentityRepository, Watcher
 from navette_ins.adapters.insi_soap import InsiSoap
 from navette_ins.adapters.searches import ExchangeLog
+from navette_ins.domain.cautions import KnowsPlace
+from navette_ins.domain.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class InsiRules:
+    """What the settings decide about INSi."""
+
+    needs_professional: bool = False
+    """Calls name a professional signed on with Pro Santé Connect."""
+    card_assertion_required: bool = True
+    """A card reading must come with the assertion its reader built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +34,20 @@ class Desk:
     keyring: Callable[[], Keyring]
     index: BlindIndex
     insi: Callable[[], InsiSoap]
+    """As the person at the desk."""
+    rules: InsiRules = field(default_factory=InsiRules)
+    policy: Policy = field(default_factory=Policy)
+    """What each site decides: proofs, validation, rights."""
+    knows_place: KnowsPlace = any_place
+    """Whether a birth place is on the list of the installation."""
+    time_zone: tzinfo = UTC
+    """Where the days of the worklists begin."""
+    watchers: Sequence[Watcher] = ()
+    """What else hears of a change, inside its transaction."""
 
     def identities(self, uow: UnitOfWork) -> IdentityRepository:
         """Identities inside a unit of work."""
-        return IdentityRepository(uow, self.keyring, self.index)
+        return IdentityRepository(uow, self.keyring, self.index, self.watchers)
 
     @property
     def exchanges(self) -> ExchangeLog:

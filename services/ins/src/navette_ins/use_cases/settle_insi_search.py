@@ -8,11 +8,10 @@ from navette_chassis import UnitOfWork
 from navette_chassis.deliveries import Delivery, Outcome, OutcomeKind
 
 from navette_ins.adapters.searches import SearchRepository
-from navette_ins.domain.comparison import compare, traits_taken_over
-from navette_ins.domain.errors import Forbidden
-from navette_ins.domain.identity import FormerIns, Identity, Recovery
+from navette_ins.domain.comparison import compare
 from navette_ins.domain.insi.reply import Individual, Result, read_reply
 from navette_ins.domain.search import Search, SearchState
+from navette_ins.use_cases.accept_insi_answer import accept_insi_answer, says_otherwise
 from navette_ins.use_cases.desk import Desk
 
 AUTOMATIC = "insi-auto"
@@ -51,10 +50,13 @@ async def _found(uow: UnitOfWork, desk: Desk, search: Search) -> None:
     if said.unusable is not None:
         update = {"state": SearchState.UNUSABLE, "code": said.unusable, "who_must_act": "secretary"}
         await searches.save(search.model_copy(update=update))
-    elif said.agrees:
-        await accept(uow, desk, search, identity, found, by=AUTOMATIC)
+    elif said.agrees and not says_otherwise(identity, found):
+        await accept_insi_answer(uow, desk, search, identity, found, by=AUTOMATIC)
     else:
         differences = said.differences + (("matricule_key",) if said.matricule_suspect else ())
+        held = identity.recovery
+        if held is not None and (held.matricule, held.oid) != (found.matricule, found.oid):
+            differences += ("matricule",)
         await searches.save(
             search.model_copy(
                 update={
@@ -70,37 +72,5 @@ async def _found(uow: UnitOfWork, desk: Desk, search: Search) -> None:
 async def individual_of(uow: UnitOfWork, desk: Desk, search: Search) -> Individual | None:
     """The person of the last reply of a search, read again from the reply as received."""
     exchange = await desk.exchanges.last(uow, search.search_id)
-    reply = None if exchange is None else read_reply(exchange.reply.encode())
+    reply = None if exchange is None else read_reply(exchange.reply)
     return reply.individual if isinstance(reply, Result) else None
-
-
-async def accept(
-    uow: UnitOfWork, desk: Desk, search: Search, identity: Identity, found: Individual, *, by: str
-) -> SearchState:
-    """Take INSi's answer over, unless another record carries this matricule: then nothing is stored twice."""
-    identities, searches = desk.identities(uow), SearchRepository(uow)
-    if await identities.other_with(found.matricule, found.oid, than=identity.patient_id) is not None:
-        state = SearchState.DUPLICATE
-        await searches.save(search.model_copy(update={"state": state, "code": "00", "who_must_act": "secretary"}))
-        return state
-    recovery = Recovery(
-        matricule=found.matricule, oid=found.oid, search_id=search.search_id, at=uow.now, accepted_by=by
-    )
-    former = tuple(FormerIns(matricule=one.value, oid=one.oid) for one in found.history)
-    try:
-        recovered = identity.recovered(recovery, traits_taken_over(identity.traits, found), former, at=uow.now)
-    except Forbidden:
-        state = SearchState.OUTDATED
-        await searches.save(search.model_copy(update={"state": state, "who_must_act": "secretary"}))
-        return state
-    await identities.save(identity, recovered, action="recovered", by=by)
-    update = {
-        "state": SearchState.ACCEPTED,
-        "code": "00",
-        "differences": compare(identity.traits, found).differences,
-        "who_must_act": "nobody",
-        "decided_by": by,
-        "decided_at": uow.now,
-    }
-    await searches.save(search.model_copy(update=update))
-    return SearchState.ACCEPTED

@@ -4,9 +4,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-ROLES: Final = frozenset({"radiologist", "secretary", "technologist", "operator", "administrator"})
+ROLES: Final = frozenset(
+    {"radiologist", "secretary", "technologist", "operator", "administrator", "identity-supervisor"}
+)
 
-LOCAL_ROLES: Final = frozenset({"operator", "administrator"})
+LOCAL_ROLES: Final = frozenset({"operator", "administrator", "identity-supervisor"})
 """Roles no registration speaks of: the local table alone gives them."""
 
 

@@ -28,7 +28,7 @@ class RoleRow(_Row):
     """One role at one site."""
 
     site_id: Annotated[str, Field(min_length=1, max_length=64)]
-    role: Literal["radiologist", "secretary", "technologist", "operator", "administrator"]
+    role: Literal["radiologist", "secretary", "technologist", "operator", "administrator", "identity-supervisor"]
 
 
 class AccountRow(_Row):

@@ -58,12 +58,22 @@ class PatientRepository:
             "traits": event.traits.token,
             "ins": None if event.ins is None else event.ins.token,
         }
-        await self._collection.update_one({"_id": event.patient_id}, {"$set": fields}, upsert=True)
+        update: dict[str, Any] = {"$set": fields}
+        if row is not None and event.revision > (row.get("closed_by_revision") or event.revision):
+            update["$unset"] = {"merged_into": "", "closed_by_revision": ""}
+        await self._collection.update_one({"_id": event.patient_id}, update, upsert=True)
         return True
 
-    async def mark_merged(self, absorbed_id: str, surviving_id: str) -> None:
-        """Remember that a record was absorbed: nothing more is composed under its name."""
-        await self._collection.update_one({"_id": absorbed_id}, {"$set": {"merged_into": surviving_id}}, upsert=True)
+    async def mark_merged(self, absorbed_id: str, surviving_id: str, closed_by: int | None) -> None:
+        """Remember that a record was absorbed: nothing more is composed under its name until it comes back.
+
+        `closed_by` is the revision that closed it; when a later one is known already, the merge was undone meanwhile.
+        """
+        row = await self._collection.find_one({"_id": absorbed_id})
+        if closed_by is not None and row is not None and row.get("revision", 0) > closed_by:
+            return
+        fields = {"merged_into": surviving_id, "closed_by_revision": closed_by}
+        await self._collection.update_one({"_id": absorbed_id}, {"$set": fields}, upsert=True)
 
 
 def known_patient(row: Mapping[str, Any] | None, keyring: Keyring) -> KnownPatient:

@@ -29,13 +29,14 @@ def project_identity(desk: Desk) -> Callable[[Received[PatientIdentified], UnitO
 def record_merge(desk: Desk) -> Callable[[Received[PatientMerged], UnitOfWork], Awaitable[None]]:
     """The handler of `patient.merged`.
 
-    A report never changes its patient silently: what waits for the absorbed record keeps waiting, and says so.
+    A report never changes its patient silently: what waits for the absorbed record keeps waiting, and says so,
+    until the merge is undone.
     """
 
     async def merge(received: Received[PatientMerged], uow: UnitOfWork) -> None:
         event = received.event
         patients = PatientRepository(uow, desk.keyring)
-        await patients.mark_merged(event.absorbed_id, event.surviving_id)
+        await patients.mark_merged(event.absorbed_id, event.surviving_id, event.absorbed_revision)
         known = await patients.join(event.absorbed_id)
         for report in await ReportRepository(uow).touched_by_identity(event.absorbed_id):
             await compose_due(uow, desk, report, known)

@@ -9,6 +9,7 @@ from email.message import Message
 
 from lxml import etree
 
+from navette_sandbox.simulators.insi import assertions
 from navette_sandbox.simulators.insi.faults import Refusal
 
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
@@ -28,10 +29,11 @@ _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?Z")
 
 @dataclass(frozen=True)
 class Caller:
-    """What the TLS handshake says of the client: subject CN and OU."""
+    """What the TLS handshake says of the client: subject CN and OU; nothing on the port of assertions."""
 
     common_name: str
     organisational_unit: str
+    anonymous: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,19 @@ class Request:
     message_id: str
     payload: etree._Element
     covered_number: str | None
+    cover: etree._Element | None = None
 
 
 def read(body: bytes, content_type: str, caller: Caller, now: datetime) -> Request:
     """Check everything around the payload. Raises `Refusal` at the first broken rule."""
-    if caller.common_name not in CERTIFICATE_NAMES:
+    if not caller.anonymous and caller.common_name not in CERTIFICATE_NAMES:
         raise Refusal("desir_560", "certificate CN is INSI-MANU or INSI-AUTO")
     envelope = _envelope(body)
     header, soap_body = _header_and_body(envelope)
+    said = assertions.read_all(header, now)
+    if caller.anonymous:
+        # Emetteur is then the NameID of the assertion.
+        caller = Caller("", assertions.professional(said))
     action = _single_text(header, WSA, "Action", "desir_9002")
     if action not in ACTIONS:
         raise Refusal("desir_9002", "wsa:Action is a known operation")
@@ -59,10 +66,13 @@ def read(body: bytes, content_type: str, caller: Caller, now: datetime) -> Reque
         raise Refusal("desir_9002", "wsa:MessageID is uuid:<uuid4>")
     covered = _check_bam(_single(header, BAM, "ContexteBAM", "desir_9003"), action, caller, now)
     _check_lps(_single(header, LPS, "ContexteLPS", "desir_9004"), caller, now)
+    if covered is not None:
+        assertions.check_card(said, covered, now)
     children = _elements(soap_body)
     if len(children) != 1 or etree.QName(children[0]).localname != ACTIONS[action]:
         raise Refusal("desir_9005", "body holds the one element of the operation")
-    return Request(action=action, message_id=message_id, payload=children[0], covered_number=covered)
+    cover = None if covered is None else header.find(f".//{{{BAM}}}COUVERTURE")
+    return Request(action=action, message_id=message_id, payload=children[0], covered_number=covered, cover=cover)
 
 
 def message_id_of(body: bytes) -> str | None:
@@ -130,6 +140,9 @@ def _check_bam(bam: etree._Element, action: str, caller: Caller, now: datetime) 
     born = cover.findtext(f"{{{BAM}}}BENEFICIAIRE/{{{BAM}}}DateNai")
     if born is not None and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", born):
         raise Refusal(code, "BENEFICIAIRE/DateNai is AAAA-MM-JJ")
+    rank = cover.findtext(f"{{{BAM}}}BENEFICIAIRE/{{{BAM}}}Rang")
+    if rank is not None and not re.fullmatch(r"\d", rank):
+        raise Refusal(code, "BENEFICIAIRE/Rang is one digit")
     bearer = cover.findtext(f"{{{BAM}}}BENEFICIAIRE/{{{BAM}}}Porteur")
     if bearer is not None and not re.fullmatch(r"\d", bearer):
         raise Refusal(code, "BENEFICIAIRE/Porteur is one digit")
@@ -176,7 +189,7 @@ def _instant(context: etree._Element, namespace: str, now: datetime, code: str) 
 def _sender(context: etree._Element, namespace: str, caller: Caller, code: str) -> None:
     sender = context.findtext(f"{{{namespace}}}Emetteur")
     if sender is not None and sender.strip() != caller.organisational_unit:
-        raise Refusal(code, "Emetteur is the OU of the client certificate")
+        raise Refusal(code, "Emetteur is the OU of the client certificate, or the NameID of the assertion")
 
 
 def _order(

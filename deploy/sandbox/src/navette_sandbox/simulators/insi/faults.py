@@ -66,6 +66,8 @@ FAULTS: dict[str, FaultShape] = {
     "desir_9003": FaultShape("Sender", "siram_20", "erreur", _BAD_REQUEST, "ContexteBAM incorrect."),
     "desir_9004": FaultShape("Sender", "siram_20", "erreur", _BAD_REQUEST, "ContexteLPS incorrect."),
     "desir_9005": FaultShape("Sender", "siram_20", "erreur", _BAD_REQUEST, "Corps de la demande incorrect."),
+    "desir_9007": FaultShape("Sender", "siram_20", "erreur", _BAD_REQUEST, "Assertion incorrecte ou expirée."),
+    "desir_9008": FaultShape("Sender", "siram_40", "erreur", _UNAVAILABLE, "Quota d'appels dépassé."),
     "desir_9006": FaultShape("Sender", "siram_20", "erreur", _BAD_REQUEST, "Message déjà reçu."),
 }
 

@@ -74,10 +74,8 @@ def _individual(person: Person, style: Style) -> str:
 
 
 def _matricule(ins: Matricule) -> str:
-    return (
-        f"<IdIndividu><NumIdentifiant>{ins.number}</NumIdentifiant><Cle>{ins.key}</Cle></IdIndividu>"
-        f"<OID>{ins.oid}</OID>"
-    )
+    key = f"<Cle>{ins.key}</Cle>" if ins.key else ""
+    return f"<IdIndividu><NumIdentifiant>{ins.number}</NumIdentifiant>{key}</IdIndividu><OID>{ins.oid}</OID>"
 
 
 def _dates_around(matricule: str, style: Style) -> str:

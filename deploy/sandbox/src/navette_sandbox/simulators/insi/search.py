@@ -11,6 +11,7 @@ from navette_sandbox.simulators.insi.faults import Refusal
 from navette_sandbox.simulators.insi.people import Person
 
 REC = "http://www.cnamts.fr/INSiRecSans"
+BAM = "urn:siram:bam:ctxbam"
 VIT = "http://www.cnamts.fr/INSiRecVit"
 
 _TRAITS = ("NomNaissance", "Prenom", "Sexe", "DateNaissance", "LieuNaissance")
@@ -45,8 +46,13 @@ def by_traits(payload: etree._Element, people: Sequence[Person]) -> list[Person]
     ]
 
 
-def by_card(payload: etree._Element, people: Sequence[Person], covered_number: str | None) -> list[Person]:
-    """People whom a carte Vitale covers: the insured's number always, the beneficiary's own when the card has it."""
+def by_card(
+    payload: etree._Element, people: Sequence[Person], covered_number: str | None, cover: etree._Element | None = None
+) -> list[Person]:
+    """People whom a carte Vitale covers: the insured's number always, the beneficiary's own when the card has it.
+
+    Raises `Refusal` for a malformed request, or when COUVERTURE says other things of the beneficiary.
+    """
     values = _values(payload, VIT, _CARD)
     if "MatriculeOD" not in values:
         raise Refusal("insi_9005", "MatriculeOD is present")
@@ -59,6 +65,8 @@ def by_card(payload: etree._Element, people: Sequence[Person], covered_number: s
     rank = values.get("RangNaissance", ["1"])[0]
     if not re.fullmatch(r"[1-9]", rank):
         raise Refusal("insi_9003", "RangNaissance is one digit")
+    if cover is not None:
+        _same_beneficiary(cover, own, born, rank)
     return [
         person
         for person in people
@@ -66,6 +74,14 @@ def by_card(payload: etree._Element, people: Sequence[Person], covered_number: s
         and own in (None, person.number)
         and (person.birth_name, person.birth_date, person.birth_rank) == (name, born, int(rank))
     ]
+
+
+def _same_beneficiary(cover: etree._Element, own: str | None, born: str, rank: str) -> None:
+    said = {name: cover.findtext(f"{{{BAM}}}BENEFICIAIRE/{{{BAM}}}{name}") for name in ("DateNai", "Rang")}
+    said["Nir"] = cover.findtext(f"{{{BAM}}}BENEFICIAIRE/{{{BAM}}}Nir/{{{BAM}}}Num")
+    for name, value in (("DateNai", born), ("Rang", rank), ("Nir", own)):
+        if said[name] is not None and said[name] != value:
+            raise Refusal("desir_9003", f"BENEFICIAIRE/{name} is that of the search")
 
 
 def _values(

@@ -1,1 +1,4 @@
-"""INSi WS_INS2, search by traits: what is asked, how it is written, what comes back (spec/ins.md §2, §4)."""
+"""INSi WS_INS1 (carte Vitale) and WS_INS2 (traits): what is asked, how it is written, what comes back.
+
+Source: spec/ins.md §2 and §4.
+"""

@@ -45,6 +45,11 @@ def remedy_of(fault: FaultReply) -> Remedy:
     return Remedy.SECRETARY if _DATA_ERROR.fullmatch(fault.detail) else Remedy.OPERATOR
 
 
+def worth_one_more(fault: FaultReply) -> bool:
+    """Whether one immediate second call can help: the technical faults of siram_40 (spec/ins.md §4.4)."""
+    return remedy_of(fault) is Remedy.LATER
+
+
 def word(fault: FaultReply) -> str:
     """The fault as one word of logs and outcomes."""
     code = fault.detail or fault.subcode or "fault"

@@ -36,16 +36,16 @@ class Asked:
     code: str
 
 
-def next_query(traits: Traits, asked: Sequence[Asked]) -> Query | None:
+def next_query(traits: Traits, asked: Sequence[Asked], *, allowed: int = MAX_CALLS) -> Query | None:
     """The next call, or None when the search is over: found, or nothing left to try.
 
     One given name at a time in the order of the document (A, B), all of them together (C); several answers add
     given names, then the birth place (D). A used name, another sex or another date is never tried: each could be
-    somebody else. Raises RuleBroken for a name INSi does not take.
+    somebody else. `allowed`: calls left of the six of this coming. Raises RuleBroken for a name INSi does not take.
     """
     if asked and asked[-1].code == FOUND:
         return None
-    if len(asked) >= MAX_CALLS:
+    if len(asked) >= allowed:
         return None
     several = any(one.code == SEVERAL for one in asked)
     made = {one.query for one in asked}

@@ -1,0 +1,108 @@
+"""The HL7 v2 links of the service, from its settings: one listener, one channel per connected system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from navette_chassis import Service
+from navette_chassis.deliveries import Channel, RetryPolicy
+from navette_chassis.mllp import LISTENING_MODES, Destination, Listener, MllpServer, mllp_client, mllp_listener
+from navette_chassis.service import Resource
+from navette_chassis.tls import TlsFiles
+from navette_documents.hl7v2 import Limits
+from navette_documents.sites import Site
+
+from navette_ins.adapters.identities import IDENTITIES
+from navette_ins.adapters.ins_recipients import RECIPIENTS
+from navette_ins.adapters.pam_intake import PamIntake, SenderFile
+from navette_ins.adapters.pam_messages import MESSAGES
+from navette_ins.api.pam import pam_routes
+from navette_ins.domain.pam.destinations import ConnectedSystem, load_systems
+from navette_ins.pam_settings import PamSettings
+from navette_ins.use_cases.desk import Desk
+from navette_ins.use_cases.receive_pam_message import Intake
+from navette_ins.use_cases.tell_connected_systems import Outbound, send_pam_message, settle_pam_message
+
+_RETRY_CAP = timedelta(hours=1)
+
+
+def outbound_of(service: Service, settings: PamSettings, sites: Mapping[str, Site]) -> Outbound:
+    """The systems to tell. Raises ValueError or OSError for a file that cannot be used."""
+    path = settings.pam_systems_file
+    systems = () if path is None else load_systems(path.read_bytes())
+    return Outbound(systems, sites, lambda: service.keyring, production=settings.environment == "production")
+
+
+def declare_pam(service: Service, settings: PamSettings, desk: Desk, outbound: Outbound) -> Resource[MllpServer | None]:
+    """Declare listener, routes, channels and indexes; the listener, open while the service runs.
+
+    Raises SendersInvalid, ValueError or OSError for a file of senders that cannot be used.
+    """
+    intake = Intake(
+        senders=SenderFile(settings.pam_senders_file, outbound.sites),
+        production=settings.environment == "production",
+        keep=timedelta(days=settings.pam_keep_days),
+        limits=Limits(message_bytes=settings.pam_max_message_bytes, segments=500, parts=500),
+    )
+    service.router(pam_routes(service, desk, intake))
+    for system in outbound.systems:
+        _declare_channel(service, settings, desk, system)
+    service.index(IDENTITIES, "local_index", partial={"local_index": {"$exists": True}})
+    service.index(MESSAGES, [("key", 1), ("digest", 1)], unique=True)
+    service.index(MESSAGES, [("state", 1), ("received_at", -1)])
+    service.index(MESSAGES, [("subject", 1), ("received_at", -1)])
+    service.index(MESSAGES, "expires_at", ttl=timedelta(0))
+    service.index(RECIPIENTS, "patient_id")
+    return service.resource(
+        lambda: mllp_listener(
+            service,
+            _listener(settings),
+            PamIntake(service, desk, intake),
+            tls=_tls(settings),
+            modes=LISTENING_MODES if settings.pam_port is not None else (),
+        )
+    )
+
+
+def _declare_channel(service: Service, settings: PamSettings, desk: Desk, system: ConnectedSystem) -> None:
+    client = service.resource(lambda: mllp_client(_destination(system)))
+    first = timedelta(seconds=settings.pam_retry_first_seconds)
+    channel = Channel(
+        system.channel,
+        endpoint=system.channel,
+        max_in_flight=1,
+        attempt_timeout_seconds=2 * system.answer_seconds + 30,
+        retry=RetryPolicy(
+            first=first, factor=4.0, cap=max(_RETRY_CAP, first), query_first=min(timedelta(seconds=5), first)
+        ),
+    )
+    service.deliver(
+        channel,
+        attempt=send_pam_message(client, desk.keyring),
+        settle=settle_pam_message(system, desk.keyring),
+    )
+
+
+def _destination(system: ConnectedSystem) -> Destination:
+    tls = None if system.ca is None else TlsFiles(system.channel, system.ca, system.cert, system.key)
+    return Destination(system.channel, system.host, system.port, tls, answer_seconds=system.answer_seconds)
+
+
+def _listener(settings: PamSettings) -> Listener:
+    return Listener(
+        "pam",
+        host=settings.pam_host,
+        port=settings.pam_port or 0,
+        max_message_bytes=settings.pam_max_message_bytes,
+        max_unframed_bytes=4 * settings.pam_max_message_bytes,
+        max_connections=settings.pam_max_connections,
+        idle_seconds=settings.pam_idle_seconds,
+        message_seconds=settings.pam_message_seconds,
+    )
+
+
+def _tls(settings: PamSettings) -> TlsFiles | None:
+    if settings.pam_cert is None:
+        return None
+    return TlsFiles("pam", settings.pam_ca, settings.pam_cert, settings.pam_key)

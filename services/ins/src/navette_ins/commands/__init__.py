@@ -1,0 +1,1 @@
+"""Commands of an operator: `python -m navette_ins import|reindex`."""
