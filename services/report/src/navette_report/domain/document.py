@@ -1,4 +1,4 @@
-"""Everything one edition of a document says, whichever form it takes (PDF, CDA N1, later N3)."""
+"""Everything one edition of a document says, whichever form it takes (PDF, CDA N1 or N3)."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ class DocumentModel:
     """Parties this version goes or will go to, as printed in the list of recipients (RIS.DOC.04)."""
     composed_at: datetime
     zone: tzinfo
+
+    @property
+    def image_url(self) -> str | None:
+        """Where the images are shown, None when the site offers no link."""
+        return self.site.image_url(self.content.exam.study_instance_uid)
 
     def __repr__(self) -> str:
         return f"DocumentModel({self.unique_id})"
