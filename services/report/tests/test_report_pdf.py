@@ -70,7 +70,11 @@ def many_documents(samples):
         identity=samples.identity(qualified=False), hidden_from_professionals=True, content=samples.content()
     )
     yield samples.document(
-        site=samples.site(letterhead_color="#7a1f5c", lines=()),
+        site=samples.site(
+            letterhead_color="#7a1f5c",
+            lines=(),
+            image_link="https://images.demo.example/view?studyUID={study_instance_uid}",
+        ),
         identity=samples.identity(birth_name="D'EXEMPLE-DE-LA-TRES-LONGUE-MAISON", used_name=None),
     )
 

@@ -138,7 +138,7 @@ async def _store(uow: UnitOfWork, report: Report, work: _Work) -> DocumentRefere
         unique_id=model.unique_id,
         set_id=model.set_id,
         version_number=model.version_number,
-        level="N1",
+        level=model.site.cda_level,
     )
 
 
