@@ -10,12 +10,15 @@ from navette_chassis import Clock, Service
 from navette_contracts.events import (
     DmpPublished,
     DmpRejected,
+    DmpVisibilityChanged,
+    DmpWithdrawn,
     MssDelivered,
     MssFailed,
     MssRead,
     MssSent,
     PatientIdentified,
     PatientMerged,
+    ReportAnnounced,
     ReportSigned,
 )
 from navette_documents.sites import load_sites
@@ -24,12 +27,14 @@ from navette_report.adapters.documents import CHUNKS, FILES
 from navette_report.adapters.journeys import LINES
 from navette_report.adapters.reports import REPORTS
 from navette_report.adapters.workshop import Workshop
+from navette_report.api.acts import act_routes
 from navette_report.api.internal import internal_routes
 from navette_report.api.pages import page_routes
 from navette_report.api.reports import report_routes
+from navette_report.domain.models import ModelBook, load_models
 from navette_report.settings import ReportSettings
 from navette_report.use_cases import fold_outcomes
-from navette_report.use_cases.compose_report import Desk, compose_signed_report
+from navette_report.use_cases.compose_report import Desk, compose_announced_report, compose_signed_report
 from navette_report.use_cases.follow_identities import project_identity, record_merge
 
 
@@ -50,14 +55,18 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
         sites=load_sites(settings.required_sites_file().read_bytes()),
         keyring=lambda: service.keyring,
         zone=ZoneInfo(settings.timezone),
+        models=load_models(settings.report_models_file.read_bytes()) if settings.report_models_file else ModelBook(),
     )
 
     # Events
     service.on(PatientIdentified, name="project_identity")(project_identity(desk))
     service.on(PatientMerged, name="record_merge")(record_merge(desk))
     service.on(ReportSigned, name="compose_signed_report")(compose_signed_report(desk))
+    service.on(ReportAnnounced, name="compose_announced_report")(compose_announced_report(desk))
     service.on(DmpPublished)(fold_outcomes.fold_dmp_published)
     service.on(DmpRejected)(fold_outcomes.fold_dmp_rejected)
+    service.on(DmpWithdrawn)(fold_outcomes.fold_dmp_withdrawn)
+    service.on(DmpVisibilityChanged)(fold_outcomes.fold_dmp_visibility)
     service.on(MssSent)(fold_outcomes.fold_mss_sent)
     service.on(MssDelivered)(fold_outcomes.fold_mss_delivered)
     service.on(MssRead)(fold_outcomes.fold_mss_read)
@@ -65,6 +74,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
 
     # Routes
     service.router(report_routes(service, desk))
+    service.router(act_routes(service))
     service.router(internal_routes(service))
     service.router(page_routes(service, desk))
 

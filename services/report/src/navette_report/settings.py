@@ -7,6 +7,7 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from navette_chassis import ServiceSettings
+from navette_chassis.settings import ExistingFile
 from pydantic import Field, field_validator
 
 PATIENT_NOTICE = (
@@ -25,6 +26,12 @@ class ReportSettings(ServiceSettings):
     """Local time of the documents (IANA name)."""
     document_notice: str = Field(default=PATIENT_NOTICE, min_length=1, max_length=600)
     """Information of patients at the foot of every report (RIS.DOC.06)."""
+    report_models_file: ExistingFile | None = None
+    """JSON array of report models, with the choices each presets: [{"name", "label", "site_id", "choices"}]."""
+    review_days: int = Field(default=30, ge=1, le=366)
+    """How far back the list of reports to review goes unless the caller says otherwise (RIS.CRR.05)."""
+    reminder_hours: float = Field(default=48.0, gt=0, le=24 * 366)
+    """Age past which an unvalidated report is late and its readers are reminded (RIS.CRR.06)."""
     compose_threads: int = Field(default=2, ge=1, le=16)
 
     def required_sites_file(self) -> Path:

@@ -28,12 +28,19 @@ class JourneyRepository:
         rows = self._collection.find({"report_id": report_id, "version": version}).sort("_id", 1)
         return [line_of(row) async for row in rows]
 
+    async def label_of(self, report_id: str, recipient_id: str) -> str | None:
+        """The name of a recipient in whatever version names it."""
+        rows = self._collection.find({"report_id": report_id, "recipient_id": recipient_id})
+        labels = [str(row["line"]["label"]) async for row in rows if row["line"].get("label")]
+        return labels[0] if labels else None
+
     async def put(self, line: JourneyLine) -> None:
         """Store a new or changed line."""
         row = {
             "_id": line.key,
             "report_id": line.report_id,
             "version": line.version,
+            "recipient_id": line.recipient_id,
             "state": line.shown.state.value,
             "line": line.model_dump(mode="json"),
         }

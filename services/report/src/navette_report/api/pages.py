@@ -18,7 +18,7 @@ from navette_report.api import french
 from navette_report.api.access import CareTeam, PageViews, record, visible_report
 from navette_report.domain.ins_datamatrix import NATURE
 from navette_report.domain.journey import FAILURES, JourneyLine, LineState
-from navette_report.domain.report import State
+from navette_report.domain.lifecycle import State
 from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.read_reports import Followed, follow_report, list_reports, patients_of
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
-from navette_chassis import Service, UnitOfWork
-from navette_chassis.auth import Principal
+from navette_chassis import Service
 from navette_chassis.problem import FieldProblem, ProblemError
 
 from navette_report.adapters import documents
-from navette_report.adapters.reports import ReportRepository
-from navette_report.api import french
-from navette_report.api.access import CareTeam, Radiologist, record, visible_report
+from navette_report.api.access import CareTeam, visible_report
 from navette_report.api.schemas import (
     FullReportAnswer,
     JourneyAnswer,
@@ -20,17 +17,14 @@ from navette_report.api.schemas import (
     ReportAnswer,
     ReportList,
 )
-from navette_report.domain.choices import SignatureChoices
-from navette_report.domain.report import Forbidden, Report, State
-from navette_report.domain.signatory import signatory_of
+from navette_report.domain.lifecycle import State
 from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.draft_report import draft_report
 from navette_report.use_cases.read_reports import follow_report, list_reports
-from navette_report.use_cases.sign_report import sign_report
 
 
 def report_routes(service: Service, desk: Desk) -> APIRouter:
-    """Draft, sign, read, list, follow."""
+    """Draft, read, list, follow."""
     router = APIRouter(prefix="/reports", tags=["reports"])
 
     @router.post("", status_code=status.HTTP_201_CREATED)
@@ -38,19 +32,19 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
         caller.require_site(body.site_id)
         if body.site_id not in desk.sites:
             raise ProblemError.invalid(FieldProblem("site_id", "unknown_site"))
+        model = None
+        if body.model is not None and (model := desk.models.find(body.site_id, body.model)) is None:
+            raise ProblemError.invalid(FieldProblem("model", "unknown_model"))
         report = await service.transact(
             draft_report,
             patient_id=body.patient_id,
             site_id=body.site_id,
             content=body.content,
             author=caller.subject,
+            model=model,
         )
         response.headers["Location"] = f"/reports/{report.report_id}"
         return ReportAnswer.of(report)
-
-    @router.post("/{report_id}/sign")
-    async def sign(caller: Radiologist, report_id: str, body: SignatureChoices) -> ReportAnswer:
-        return ReportAnswer.of(await _sign(service, caller, report_id, body))
 
     @router.get("")
     async def read_list(
@@ -73,9 +67,10 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
     @router.get("/{report_id}/document.pdf", response_class=Response)
     async def read_pdf(caller: CareTeam, report_id: str) -> Response:
         report = await visible_report(service, caller, report_id, "document.read")
-        if not report.current.editions:
+        version = report.validated
+        if version is None or not version.editions:
             raise ProblemError.not_found("Le document de ce compte rendu n'est pas encore composé.")
-        document_id = report.current.editions[-1].reference.document_id
+        document_id = version.editions[-1].reference.document_id
         content = await documents.read(service.database, document_id, documents.Form.PDF)
         return Response(
             content,
@@ -87,27 +82,3 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
         )
 
     return router
-
-
-async def _sign(service: Service, caller: Principal, report_id: str, choices: SignatureChoices) -> Report:
-    async def work(uow: UnitOfWork) -> Report:
-        report = await ReportRepository(uow).get(report_id)
-        if report is None:
-            raise ProblemError.not_found()
-        caller.require_site(report.site_id)
-        return await sign_report(
-            uow,
-            report=report,
-            signatory=signatory_of(caller.rpps, caller.name),
-            choices=choices,
-            signer=caller.subject,
-        )
-
-    try:
-        return await service.transact(work)
-    except Forbidden as forbidden:
-        raise ProblemError.conflict(forbidden.rule.replace("_", "-"), french.rule(forbidden.rule)) from None
-    except ProblemError as problem:
-        if problem.status == status.HTTP_403_FORBIDDEN:
-            await record(service, caller, "report.sign", "report", report_id, None, granted=False)
-        raise

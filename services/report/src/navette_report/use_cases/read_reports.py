@@ -11,18 +11,22 @@ from pymongo.asynchronous.database import AsyncDatabase
 from navette_report.adapters.journeys import LINES, line_of
 from navette_report.adapters.patients import PATIENTS, KeyringSource, KnownPatient, known_patient
 from navette_report.adapters.reports import REPORTS, report_of
-from navette_report.domain.journey import JourneyLine
-from navette_report.domain.report import Report, State
+from navette_report.domain.journey import JourneyLine, LineKind
+from navette_report.domain.lifecycle import State
+from navette_report.domain.report import Report
+
+_KINDS = tuple(LineKind)
 
 Database = AsyncDatabase[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A report with the lines of its current version."""
+    """A report with the lines of the version that counts, and those of the versions before it."""
 
     report: Report
     lines: tuple[JourneyLine, ...]
+    former: tuple[JourneyLine, ...] = ()
 
 
 async def find_report(database: Database, report_id: str) -> Report | None:
@@ -33,8 +37,8 @@ async def find_report(database: Database, report_id: str) -> Report | None:
 
 async def follow_report(database: Database, report: Report) -> Followed:
     """A report with its lines."""
-    rows = database[LINES].find({"report_id": report.report_id, "version": report.current.number})
-    return Followed(report, _sorted([line_of(row) async for row in rows]))
+    rows = database[LINES].find({"report_id": report.report_id})
+    return _followed(report, [line_of(row) async for row in rows])
 
 
 async def list_reports(
@@ -46,12 +50,15 @@ async def list_reports(
         query["state"] = state.value
     rows = database[REPORTS].find(query).sort("updated_at", -1).limit(limit)
     reports = [report_of(row) async for row in rows]
-    wanted = {report.report_id: report.current.number for report in reports}
-    found: dict[str, list[JourneyLine]] = {report_id: [] for report_id in wanted}
-    async for row in database[LINES].find({"report_id": {"$in": list(wanted)}}):
-        if row["version"] == wanted[row["report_id"]]:
-            found[row["report_id"]].append(line_of(row))
-    return [Followed(report, _sorted(found[report.report_id])) for report in reports]
+    return await follow_reports(database, reports)
+
+
+async def follow_reports(database: Database, reports: Collection[Report]) -> list[Followed]:
+    """Reports with their lines, in the order given."""
+    found: dict[str, list[JourneyLine]] = {report.report_id: [] for report in reports}
+    async for row in database[LINES].find({"report_id": {"$in": list(found)}}):
+        found[row["report_id"]].append(line_of(row))
+    return [_followed(report, found[report.report_id]) for report in reports]
 
 
 async def patients_of(
@@ -62,6 +69,21 @@ async def patients_of(
     return {row["_id"]: known_patient(row, keyring()) async for row in rows}
 
 
+def _followed(report: Report, lines: list[JourneyLine]) -> Followed:
+    validated = report.validated
+    number = report.current.number if validated is None else validated.number
+    return Followed(
+        report,
+        _sorted([line for line in lines if line.version == number]),
+        _sorted([line for line in lines if line.version < number]),
+    )
+
+
 def _sorted(lines: list[JourneyLine]) -> tuple[JourneyLine, ...]:
     order = {"requester": 0, "copy": 1, "other": 2, "patient": 3}
-    return tuple(sorted(lines, key=lambda one: (order.get(one.role.value, 2), one.recipient_id)))
+    return tuple(
+        sorted(
+            lines,
+            key=lambda one: (-one.version, _KINDS.index(one.kind), order.get(one.role.value, 2), one.recipient_id),
+        )
+    )
