@@ -58,8 +58,7 @@ def pdf_view(document: DocumentModel, notice: str) -> dict[str, Any]:
         "exam": _exam(document),
         "sections": sections(document),
         "conclusion": blocks(content.conclusion),
-        "replaces": document.replaces_unique_id is not None,
-        "edition": document.version_number,
+        "banner": _banner(document),
         "validated": {
             "on": long_moment(signature.signed_at, zone),
             "by": signature.signatory.display_name,
@@ -72,6 +71,17 @@ def pdf_view(document: DocumentModel, notice: str) -> dict[str, Any]:
     }
     printable: dict[str, Any] = _printable(view)
     return printable
+
+
+def _banner(document: DocumentModel) -> str:
+    """What this document annuls, or that it repeats an earlier edition; empty for a first one."""
+    if document.former is not None:
+        return f"Annule et remplace la version {document.former.number} du " + long_date(
+            document.former.signed_at, document.zone
+        )
+    if document.replaces_unique_id is not None:
+        return f"Édition n°{NBSP}{document.version_number} du même compte rendu, contenu inchangé"
+    return ""
 
 
 def _printable(value: Any) -> Any:
@@ -152,8 +162,9 @@ def _exam(document: DocumentModel) -> list[dict[str, str]]:
     rows = [("Examen du", long_moment(exam.started_at, zone))]
     if requester is not None:
         rows.append(("Demandé par", _named(requester)))
-    several = len(content.acts) > 1
-    rows += [(f"Acte {n}" if several else "Acte", act_line(act)) for n, act in enumerate(content.acts, 1)]
+    rows += [
+        ("Acte" if len(content.acts) == 1 else f"Acte {n}", act_line(act)) for n, act in enumerate(content.acts, 1)
+    ]
     if content.screening:
         rows.append(("Contexte", "Examen de dépistage"))
     rows += remote_rows(document)
