@@ -23,6 +23,7 @@ from navette_contracts.events import (
 )
 from navette_documents.sites import load_sites
 
+from navette_report.adapters.ans_kit import AnsKit
 from navette_report.adapters.documents import CHUNKS, FILES
 from navette_report.adapters.journeys import LINES
 from navette_report.adapters.reports import REPORTS
@@ -30,6 +31,7 @@ from navette_report.adapters.workshop import Workshop
 from navette_report.api.acts import act_routes
 from navette_report.api.internal import internal_routes
 from navette_report.api.pages import page_routes
+from navette_report.api.recomposition import recomposition_routes
 from navette_report.api.reports import report_routes
 from navette_report.domain.models import ModelBook, load_models
 from navette_report.settings import ReportSettings
@@ -39,14 +41,19 @@ from navette_report.use_cases.follow_identities import project_identity, record_
 
 
 def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> Service:
-    """The service, declared and not started. Raises OSError or ValidationError for an unusable sites file."""
+    """The service, declared and not started. Raises OSError or ValidationError for an unusable sites file,
+    KitUnusable for a conformance kit that cannot run."""
     service = Service(settings, name=settings.service_name, clock=clock)
+
+    kit = None if settings.ans_kit_dir is None else AnsKit(settings.ans_kit_dir)
 
     @asynccontextmanager
     async def open_workshop() -> AsyncIterator[Workshop]:
-        production = settings.environment == "production"
         async with Workshop(
-            notice=settings.document_notice, production=production, threads=settings.compose_threads
+            notice=settings.document_notice,
+            production=settings.environment == "production",
+            threads=settings.compose_threads,
+            kit=kit,
         ) as workshop:
             yield workshop
 
@@ -75,6 +82,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     # Routes
     service.router(report_routes(service, desk))
     service.router(act_routes(service))
+    service.router(recomposition_routes(service, desk))
     service.router(internal_routes(service))
     service.router(page_routes(service, desk))
 
