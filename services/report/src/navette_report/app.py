@@ -28,11 +28,13 @@ from navette_report.adapters.documents import CHUNKS, FILES
 from navette_report.adapters.journeys import LINES
 from navette_report.adapters.reports import REPORTS
 from navette_report.adapters.workshop import Workshop
+from navette_report.api.activity import activity_routes
 from navette_report.api.acts import act_routes
 from navette_report.api.internal import internal_routes
 from navette_report.api.pages import page_routes
 from navette_report.api.recomposition import recomposition_routes
 from navette_report.api.reports import report_routes
+from navette_report.api.worklists import worklist_routes
 from navette_report.domain.models import ModelBook, load_models
 from navette_report.settings import ReportSettings
 from navette_report.use_cases import fold_outcomes
@@ -82,14 +84,20 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     # Routes
     service.router(report_routes(service, desk))
     service.router(act_routes(service))
+    service.router(activity_routes(service, desk))
     service.router(recomposition_routes(service, desk))
     service.router(internal_routes(service))
-    service.router(page_routes(service, desk))
+    service.router(worklist_routes(service, settings))
+    service.router(page_routes(service, desk, settings))
 
     # What is kept
     service.index(REPORTS, [("site_id", 1), ("updated_at", -1)])
+    service.index(REPORTS, [("worklists", 1), ("site_id", 1), ("updated_at", -1)])
+    service.index(LINES, [("state", 1), ("report_id", -1)])
     service.index(REPORTS, [("patient_id", 1), ("awaits_identity", 1)])
     service.index(LINES, [("report_id", 1), ("version", 1)])
+    service.index(LINES, [("done_at", 1)])
+    service.index(LINES, [("failed_at", 1)])
     service.index(CHUNKS, [("files_id", 1), ("n", 1)], unique=True)
     service.index(FILES, [("filename", 1), ("uploadDate", 1)])
     return service

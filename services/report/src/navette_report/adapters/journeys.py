@@ -7,6 +7,7 @@ from typing import Any
 
 from navette_chassis import UnitOfWork
 
+from navette_report.domain.activity import done_at, failed_at
 from navette_report.domain.journey import JourneyLine
 
 LINES = "journey_lines"
@@ -42,6 +43,9 @@ class JourneyRepository:
             "version": line.version,
             "recipient_id": line.recipient_id,
             "state": line.shown.state.value,
+            # What the activity figures are counted by.
+            "done_at": done_at(line),
+            "failed_at": failed_at(line),
             "line": line.model_dump(mode="json"),
         }
         await self._collection.replace_one({"_id": line.key}, row, upsert=True)
