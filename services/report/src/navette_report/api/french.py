@@ -45,6 +45,14 @@ OFFERS: Mapping[Offer, str] = {
 }
 """None hides what was visible: the DMP does not take it back (spec/dsr.md §4 C2)."""
 
+WORKLISTS: Mapping[str, str] = {
+    "waiting-ins": "En attente de l’INS",
+    "to-announce": "À annoncer",
+    "provisional": "Non validés",
+    "held": "Retenus",
+    "failed": "En échec",
+}
+
 WHO: Mapping[WhoMustAct, str] = {
     WhoMustAct.NOBODY: "",
     WhoMustAct.SECRETARY: "Secrétariat",
@@ -188,6 +196,11 @@ def line_state(line: JourneyLine) -> str:
     if line.kind is LineKind.WITHDRAWAL and line.shown.state is LineState.SCHEDULED:
         return "Retrait en cours"
     return LINE_STATES[line.shown.state]
+
+
+def step(line: JourneyLine, state: LineState) -> str:
+    """Name of a step of a line."""
+    return _DMP_DONE[line.kind] if line.channel is Channel.DMP and state is LineState.DELIVERED else LINE_STATES[state]
 
 
 def moment(value: datetime | None, zone: tzinfo) -> str:

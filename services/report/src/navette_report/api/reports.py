@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
@@ -20,7 +21,7 @@ from navette_report.api.schemas import (
 from navette_report.domain.lifecycle import State
 from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.draft_report import draft_report
-from navette_report.use_cases.read_reports import follow_report, list_reports
+from navette_report.use_cases.read_reports import Wanted, follow_report, list_reports
 
 
 def report_routes(service: Service, desk: Desk) -> APIRouter:
@@ -50,9 +51,20 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
     async def read_list(
         caller: CareTeam,
         state: State | None = None,
+        patient_id: Annotated[str | None, Query(max_length=128)] = None,
+        site_id: Annotated[str | None, Query(max_length=128)] = None,
+        examined_from: date | None = None,
+        examined_to: date | None = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> ReportList:
-        found = await list_reports(service.database, caller.sites, state=state, limit=limit)
+        wanted = Wanted(
+            state=state,
+            patient_id=patient_id,
+            site_id=site_id,
+            examined_from=None if examined_from is None else _midnight(examined_from, desk),
+            examined_before=None if examined_to is None else _midnight(examined_to + timedelta(days=1), desk),
+        )
+        found = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
         return ReportList(reports=[JourneyAnswer.of(one) for one in found])
 
     @router.get("/{report_id}")
@@ -82,3 +94,7 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
         )
 
     return router
+
+
+def _midnight(day: date, desk: Desk) -> datetime:
+    return datetime.combine(day, time(), tzinfo=desk.zone)
