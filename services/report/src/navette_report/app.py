@@ -32,6 +32,7 @@ from navette_report.api.activity import activity_routes
 from navette_report.api.acts import act_routes
 from navette_report.api.internal import internal_routes
 from navette_report.api.pages import page_routes
+from navette_report.api.portability import portability_routes
 from navette_report.api.recomposition import recomposition_routes
 from navette_report.api.reports import report_routes
 from navette_report.api.worklists import worklist_routes
@@ -85,6 +86,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.router(report_routes(service, desk))
     service.router(act_routes(service))
     service.router(activity_routes(service, desk))
+    service.router(portability_routes(service, desk, settings))
     service.router(recomposition_routes(service, desk))
     service.router(internal_routes(service))
     service.router(worklist_routes(service, settings))
@@ -96,6 +98,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.index(LINES, [("state", 1), ("report_id", -1)])
     service.index(REPORTS, [("patient_id", 1), ("awaits_identity", 1)])
     service.index(LINES, [("report_id", 1), ("version", 1)])
+    service.index(REPORTS, [("signatures.rpps", 1), ("site_id", 1)])
     service.index(LINES, [("done_at", 1)])
     service.index(LINES, [("failed_at", 1)])
     service.index(CHUNKS, [("files_id", 1), ("n", 1)], unique=True)

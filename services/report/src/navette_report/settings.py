@@ -34,6 +34,8 @@ class ReportSettings(ServiceSettings):
     """How far back the list of reports to review goes unless the caller says otherwise (RIS.CRR.05)."""
     reminder_hours: float = Field(default=48.0, gt=0, le=24 * 366)
     """Age past which an unvalidated report is late and its readers are reminded (RIS.CRR.06)."""
+    portability_days: int = Field(default=365, ge=1, le=366 * 50)
+    """Depth of a portability export unless the caller says otherwise (PORT.01)."""
     ans_kit_dir: Path | None = None
     """Folder of the ANS conformance kit; its rules then run on every document, and what fails is held."""
     compose_threads: int = Field(default=2, ge=1, le=16)

@@ -58,6 +58,11 @@ def _row(report: Report) -> dict[str, Any]:
         "worklists": worklists_of(report),
         "examined_at": report.current.content.exam.started_at,
         "updated_at": report.updated_at,
+        "signatures": [
+            {"rpps": version.signature.signatory.rpps, "at": version.signature.signed_at}
+            for version in report.versions
+            if version.signature is not None
+        ],
         "report": report.model_dump(mode="json"),
     }
 
