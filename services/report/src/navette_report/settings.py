@@ -29,7 +29,7 @@ class ReportSettings(ServiceSettings):
     document_notice: str = Field(default=PATIENT_NOTICE, min_length=1, max_length=600)
     """Information of patients at the foot of every report (RIS.DOC.06)."""
     report_models_file: ExistingFile | None = None
-    """JSON array of report models, with the choices each presets: [{"name", "label", "site_id", "choices"}]."""
+    """JSON array of report models: [{"name", "label", "site_id", "acts", "texts", "choices"}]."""
     review_days: int = Field(default=30, ge=1, le=366)
     """How far back the list of reports to review goes unless the caller says otherwise (RIS.CRR.05)."""
     reminder_hours: float = Field(default=48.0, gt=0, le=24 * 366)

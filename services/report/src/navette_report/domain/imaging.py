@@ -125,11 +125,14 @@ class Exposure(Strict):
         return self
 
 
+LoincCode = Annotated[str, Field(pattern=r"^\d{1,5}-\d$")]
+"""Code of an act, from jdv-code-document-imagerie-cisis."""
+
+
 class Act(Strict):
     """One imaging act that was done."""
 
-    loinc_code: Annotated[str, Field(pattern=r"^\d{1,5}-\d$")]
-    """Code of jdv-code-document-imagerie-cisis."""
+    loinc_code: LoincCode
     loinc_label: Line
     ccam_code: Annotated[str, Field(pattern=r"^[A-Z]{4}\d{3}$")] | None = None
     ccam_label: Line | None = None

@@ -23,14 +23,14 @@ async def draft_report(
 ) -> Report:
     """Store a new draft. The patient may not be known yet: identities arrive by their own way.
 
-    Choices the site presets for the report model are made under the model's name; the radiologist has the last
-    word when validating.
+    Texts of the report model stand where the author wrote none. Choices the site presets for it are made under
+    the model's name; the radiologist has the last word when validating.
     """
     preset = () if model is None else made_by((), model.choices, by=f"model:{model.name}", at=uow.now)
     draft = Version(
         number=1,
         state=State.DRAFT,
-        content=content,
+        content=content if model is None else model.fill(content),
         model=None if model is None else model.name,
         choices=preset,
     )
