@@ -162,7 +162,7 @@ def demo(
     root: Root = DEFAULT_ROOT,
     broker: Broker = "auto",
 ) -> None:
-    """Play fourteen reports through five scenarios, show their journeys, and verify all that was delivered."""
+    """Play seventeen reports through eight scenarios, show their journeys, and verify all that was delivered."""
     from navette_sandbox.scenarios.demo import run_demo
 
     with _ended_by_signals():

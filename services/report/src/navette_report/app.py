@@ -94,7 +94,12 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.router(worklist_routes(service, settings))
     service.router(page_routes(service, desk, settings))
 
-    # What is kept
+    _keep(service)
+    return service
+
+
+def _keep(service: Service) -> None:
+    """Indexes of what is kept."""
     service.index(REPORTS, [("site_id", 1), ("updated_at", -1)])
     service.index(REPORTS, [("worklists", 1), ("site_id", 1), ("updated_at", -1)])
     service.index(LINES, [("state", 1), ("report_id", -1)])
@@ -105,4 +110,3 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.index(LINES, [("failed_at", 1)])
     service.index(CHUNKS, [("files_id", 1), ("n", 1)], unique=True)
     service.index(FILES, [("filename", 1), ("uploadDate", 1)])
-    return service

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from navette_chassis import Service
-from navette_chassis.auth import require
+from navette_chassis.auth import Principal, require
 from navette_chassis.problem import ProblemError
 
 from navette_report.adapters.patients import KnownPatient
@@ -39,6 +39,12 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
 _MARKS = {
     LineState.WAITING: "◷",
     LineState.SCHEDULED: "→",
@@ -69,15 +75,7 @@ def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRo
 
     def page(template: str, **values: object) -> HTMLResponse:
         html = environment.get_template(template).render(zone=desk.zone, **values)
-        return HTMLResponse(
-            html,
-            headers={
-                "Content-Security-Policy": _POLICY,
-                "Cache-Control": "no-store",
-                "Referrer-Policy": "same-origin",
-                "X-Content-Type-Options": "nosniff",
-            },
-        )
+        return HTMLResponse(html, headers=_HEADERS)
 
     @router.get("/journey", response_class=HTMLResponse)
     async def journey(
@@ -86,11 +84,7 @@ def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRo
         worklist: Worklist | None = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> HTMLResponse:
-        if worklist is Worklist.FAILED:
-            found = await list_failed(service.database, caller.sites, limit=limit)
-        else:
-            wanted = Wanted(state=state, worklist=None if worklist is None else worklist.value)
-            found = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
+        found = await _listed(service, caller, state, worklist, limit)
         overdue = service.clock.now() - timedelta(hours=settings.reminder_hours)
         if views.is_new(caller, "journey", service.clock.now()):
             await record(service, caller, "journey.list", "page", "journey", None, granted=True)
@@ -130,6 +124,15 @@ def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRo
         return Response(content, media_type=_ASSETS[name], headers={"Cache-Control": "max-age=300"})
 
     return router
+
+
+async def _listed(
+    service: Service, caller: Principal, state: State | None, worklist: Worklist | None, limit: int
+) -> list[Followed]:
+    if worklist is Worklist.FAILED:
+        return await list_failed(service.database, caller.sites, limit=limit)
+    wanted = Wanted(state=state, worklist=None if worklist is None else worklist.value)
+    return await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
 
 
 def _needs_somebody(line: JourneyLine) -> bool:

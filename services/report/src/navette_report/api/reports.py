@@ -67,6 +67,11 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
         found = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
         return ReportList(reports=[JourneyAnswer.of(one) for one in found])
 
+    _reading_routes(router, service)
+    return router
+
+
+def _reading_routes(router: APIRouter, service: Service) -> None:
     @router.get("/{report_id}")
     async def read_one(caller: CareTeam, report_id: str) -> FullReportAnswer:
         return FullReportAnswer.of(await visible_report(service, caller, report_id, "report.read"))
@@ -92,8 +97,6 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
                 "Cache-Control": "no-store",
             },
         )
-
-    return router
 
 
 def _midnight(day: date, desk: Desk) -> datetime:
