@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey
 from navette_chassis.auth.jwks import JwksCache
 from navette_chassis.auth.tokens import TokenVerifier
 from navette_chassis.http import build_app
+from navette_chassis.service import Mode
 from navette_chassis.testing import running
 from navette_report.app import create_service
 from navette_report.domain.models import load_models
@@ -46,7 +47,8 @@ async def modelled(world: Any, tmp_path_factory: Any) -> Any:
         return {"keys": [key.as_dict(private=False)]}
 
     verifier = TokenVerifier(audience="report", jwks=JwksCache(jwks), clock=service.clock)
-    async with running(service, seconds=60):
+    # Routes only: its consumers would take the events of the service the other tests run.
+    async with running(service, Mode.API, seconds=60):
         yield type(world)(service, build_app(service, verifier=verifier), key, world.samples, world.rpps)
 
 
