@@ -27,7 +27,7 @@ def counted(*deeds):
     return {period: tallies.get(PLACE, Tally()) for period, tallies in builder.dashboard.items()}
 
 
-@pytest.mark.dsr("TBB.01")
+@pytest.mark.dsr("RIS.TBB.01")
 def test_a_period_begins_at_local_midnight():
     before, after = datetime(2025, 12, 31, 22, 59, tzinfo=UTC), datetime(2025, 12, 31, 23, 1, tzinfo=UTC)
     tallies = counted(deed("old", done=before), deed("new", done=after))
@@ -41,7 +41,7 @@ def test_december_ends_with_the_year():
     assert covered[Period.MONTH].end == covered[Period.YEAR].end == datetime(2027, 1, 1, tzinfo=PARIS)
 
 
-@pytest.mark.dsr("TBB.01")
+@pytest.mark.dsr("RIS.TBB.01")
 def test_a_document_counts_once_whoever_many_receive_it_and_each_version_for_itself():
     sent = [deed(party=Audience.PROFESSIONALS, qualified=False)] * 3
     tally = counted(*sent, deed(version=2, party=Audience.PROFESSIONALS))[Period.MONTH]
@@ -50,7 +50,7 @@ def test_a_document_counts_once_whoever_many_receive_it_and_each_version_for_its
     assert tally.files(Audience.PROFESSIONALS) == 1
 
 
-@pytest.mark.dsr("TBB.01")
+@pytest.mark.dsr("RIS.TBB.01")
 def test_a_file_has_all_three_only_when_each_party_was_reached():
     parties = (Audience.DMP, Audience.PROFESSIONALS, Audience.PATIENT)
     full = [deed("full", party=party) for party in parties]
@@ -59,7 +59,7 @@ def test_a_file_has_all_three_only_when_each_party_was_reached():
     assert tally.files(Audience.DMP) == 2
 
 
-@pytest.mark.dsr("TBB.03")
+@pytest.mark.dsr("RIS.TBB.03")
 def test_failures_of_mails_and_of_the_dmp_are_counted_apart():
     tally = counted(
         deed(done=None, failed=NOON),

@@ -125,7 +125,7 @@ async def ask(world: Any, path: str, *roles: str, **claims: Any) -> Any:
         return await caller.get(path)
 
 
-@pytest.mark.dsr("TBB.01", "TBB.03")
+@pytest.mark.dsr("RIS.TBB.01", "RIS.TBB.03")
 async def test_the_figures_of_240_reports_are_exact(world, two_years, make_rpps):
     answer = await ask(world, f"/activity?day={DAY}", "administrator")
     assert answer.status_code == 200, answer.text
@@ -148,7 +148,7 @@ async def test_the_figures_of_240_reports_are_exact(world, two_years, make_rpps)
     assert figures == {}
 
 
-@pytest.mark.dsr("TBB.01", "TBB.03")
+@pytest.mark.dsr("RIS.TBB.01", "RIS.TBB.03")
 async def test_a_spreadsheet_opens_the_same_figures_with_french_heads(world, two_years):
     answer = await ask(world, f"/activity.csv?day={DAY}", "administrator")
     assert answer.headers["content-disposition"] == f'attachment; filename="activite-{DAY}.csv"'

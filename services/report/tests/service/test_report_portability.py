@@ -38,7 +38,7 @@ def opened(answer: Any) -> zipfile.ZipFile:
     return archive
 
 
-@pytest.mark.dsr("PORT.01")
+@pytest.mark.dsr("RIS.PORT.01")
 async def test_the_documents_of_a_professional_leave_with_their_history(world, make_rpps, outbox_events):
     mine = [await composed(world, make_rpps(51)) for _ in range(2)]
     await composed(world, make_rpps(52))
@@ -61,7 +61,7 @@ async def test_the_documents_of_a_professional_leave_with_their_history(world, m
     assert len([one for one in told if one.action == "document.export"]) == 2
 
 
-@pytest.mark.dsr("PORT.01")
+@pytest.mark.dsr("RIS.PORT.01")
 async def test_the_archive_explains_itself(world, make_rpps):
     archive = opened(await export(world, f"rpps={make_rpps(59)}"))
     assert archive.namelist() == ["LISEZ-MOI.txt", "index.csv", "index.json"]
@@ -70,7 +70,7 @@ async def test_the_archive_explains_itself(world, make_rpps):
     assert [head for head in heads if head not in words] == []
 
 
-@pytest.mark.dsr("PORT.01")
+@pytest.mark.dsr("RIS.PORT.01")
 async def test_the_period_decides_what_leaves(world, make_rpps):
     await composed(world, make_rpps(53))
     for query, count in (("until=2020-01-01", 0), ("since=2020-01-01", 1), ("since=2020-01-01&until=2020-12-31", 0)):
