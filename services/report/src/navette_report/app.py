@@ -31,6 +31,7 @@ from navette_report.adapters.workshop import Workshop
 from navette_report.api.activity import activity_routes
 from navette_report.api.acts import act_routes
 from navette_report.api.internal import internal_routes
+from navette_report.api.live import live_routes
 from navette_report.api.models import model_routes
 from navette_report.api.pages import page_routes
 from navette_report.api.portability import portability_routes
@@ -91,6 +92,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.router(portability_routes(service, desk, settings))
     service.router(recomposition_routes(service, desk))
     service.router(internal_routes(service))
+    service.router(live_routes(service))
     service.router(worklist_routes(service, settings))
     service.router(page_routes(service, desk, settings))
 
