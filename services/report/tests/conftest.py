@@ -19,8 +19,8 @@ from navette_report.domain.audience import audience
 from navette_report.domain.choices import SignatureChoices
 from navette_report.domain.content import ReportContent
 from navette_report.domain.document import DocumentModel, document_model
-from navette_report.domain.identity import PatientIdentity
 from navette_report.domain.editions import plan_edition
+from navette_report.domain.identity import PatientIdentity
 from navette_report.domain.lifecycle import State
 from navette_report.domain.report import Report, Signatory, Signature, Version, sign
 
