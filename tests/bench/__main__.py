@@ -28,7 +28,7 @@ def measure() -> tuple[list[Row], str]:
         layout = make_layout("bench", Path(directory))
         with Sandbox(layout, fresh=True, say=lambda line: print(line, flush=True)) as sandbox:
             rows = asyncio.run(journey.measure(sandbox))
-            rows.append(documents.composition())
+            rows.extend(documents.composition())
             rows.append(asyncio.run(documents.iti41(layout.pki)))
             rows.append(asyncio.run(deliveries.drain(sandbox.broker, sandbox.database.uri)))
             return rows, sandbox.broker.kind

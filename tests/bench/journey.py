@@ -13,7 +13,7 @@ from navette_sandbox import group
 from navette_sandbox.layout import SERVICES
 from navette_sandbox.scenarios.catalogue import reports
 from navette_sandbox.scenarios.client import Radiologist, Secretary, poll
-from navette_sandbox.scenarios.plays import Played, Stage
+from navette_sandbox.scenarios.stage import Played, Stage
 from navette_sandbox.supervisor import Sandbox
 
 from tests.bench.floors import broker_hop, transaction

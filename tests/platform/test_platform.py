@@ -23,9 +23,11 @@ from navette_sandbox.ports import wait_until
 from navette_sandbox.scenarios.artefacts import read_mailboxes
 from navette_sandbox.scenarios.catalogue import ReportText, reports
 from navette_sandbox.scenarios.client import PlatformError, arrived
-from navette_sandbox.scenarios.plays import play_b, play_c, play_d, release_b
+from navette_sandbox.scenarios.outages import play_c, play_d
+from navette_sandbox.scenarios.plays import play_b, release_b
 from navette_sandbox.scenarios.stage import Played, Stage
-from navette_sandbox.verify.deliveries import Verification
+from navette_sandbox.scenarios.verdict import verdict
+from navette_sandbox.scenarios.versions import play_versions
 from navette_sandbox.verify.submissions import read_submissions
 
 if TYPE_CHECKING:
@@ -69,15 +71,16 @@ async def _sign_patiently(stage: Stage, text: ReportText) -> Played:
             return played
 
 
-def _verify(stage: Stage) -> None:
+async def _verify(stage: Stage) -> None:
     """Everything signed on this sandbox so far was delivered once, and is what was signed."""
     layout = stage.sandbox.layout
-    verification = Verification(
-        [one.signed() for one in stage.played],
+    found = verdict(
+        stage.played,
         read_submissions(layout.received("dmp") / "submissions"),
         read_mailboxes(layout.received("mss")),
+        await stage.state("dmp", "documents"),
     )
-    broken = [f"{check.what} – {check.detail}" for check in verification.checks if not check.held]
+    broken = [f"{check.what} – {check.detail}" for check in found.checks if not check.held]
     assert not broken, "\n".join(broken)
 
 
@@ -95,7 +98,7 @@ async def test_a_signed_report_reaches_the_dmp_the_requester_and_the_patient(sta
     assert pdf.startswith(b"%PDF-")
     page = await stage.radiologist.get_bytes("report", "/pages/journey")
     assert chosen[0].text.title.encode() in page
-    _verify(stage)
+    await _verify(stage)
 
 
 @pytest.mark.conformance
@@ -121,19 +124,29 @@ async def test_without_a_qualified_identity_only_the_requester_receives_until_it
     chosen = await play_b(stage)
     _observed(stage)
     await release_b(stage, chosen)
-    _verify(stage)
+    await _verify(stage)
 
 
 async def test_an_outage_of_the_dmp_is_told_once_and_outlived(stage: Stage) -> None:
     await play_c(stage)
     _observed(stage)
-    _verify(stage)
+    await _verify(stage)
+
+
+@pytest.mark.dsr("RIS.CRR.03")
+@pytest.mark.dsr("RIS.DMP.02")
+@pytest.mark.dsr("RIS.MSS.15")
+@pytest.mark.dsr("RIS.MSS.16")
+async def test_reports_are_announced_replaced_and_withdrawn_wherever_they_went(stage: Stage) -> None:
+    await play_versions(stage)
+    _observed(stage)
+    await _verify(stage)
 
 
 async def test_an_answer_of_the_dmp_that_is_lost_makes_no_second_document(stage: Stage) -> None:
     await play_d(stage)
     _observed(stage)
-    _verify(stage)
+    await _verify(stage)
 
 
 async def test_the_broker_gone_for_a_while_loses_nothing_and_needs_no_hand(stage: Stage) -> None:
@@ -153,7 +166,7 @@ async def test_the_broker_gone_for_a_while_loses_nothing_and_needs_no_hand(stage
     finally:
         await asyncio.to_thread(broker.start if broker.durable else broker.resume)
     await stage.wait(chosen, arrived, "all lines arrived after the broker came back", seconds=120)
-    _verify(stage)
+    await _verify(stage)
 
 
 async def test_the_database_killed_and_back_loses_nothing_and_needs_no_hand(stage: Stage) -> None:
@@ -172,7 +185,7 @@ async def test_the_database_killed_and_back_loses_nothing_and_needs_no_hand(stag
     await asyncio.to_thread(stage.sandbox.start, "database")
     chosen.append(await waiting)
     await stage.wait(chosen, arrived, "all lines arrived after the database came back", seconds=120)
-    _verify(stage)
+    await _verify(stage)
 
 
 async def test_processes_killed_at_random_points_lose_nothing_and_send_nothing_twice(stage: Stage) -> None:
@@ -200,4 +213,4 @@ async def test_processes_killed_at_random_points_lose_nothing_and_send_nothing_t
         ended.set()
         await flowing
     await stage.wait(chosen, arrived, f"all lines arrived (seed {SEED})", seconds=180)
-    _verify(stage)
+    await _verify(stage)

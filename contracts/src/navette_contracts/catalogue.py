@@ -93,7 +93,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         "document reference, sha-256, size, ids, level, audience, what it replaces",
     ),
     _topic(ReportWithdrawn, ("report",), ("dmp", "mss"), "version n annulled, why"),
-    _topic(ReportAnnounced, ("report",), ("dmp", "mss"), "visibility to the patient released"),
+    _topic(ReportAnnounced, ("report",), ("report",), "the patient was told: an edition that hides nothing follows"),
     _topic(DmpPublished, ("dmp",), ("report",), "accepted by the DMP, with its identifiers"),
     _topic(DmpRejected, ("dmp",), ("report",), "not in the DMP: error class, code, who must act"),
     _topic(DmpWithdrawn, ("dmp",), ("report",), "deleted from the DMP"),

@@ -4,7 +4,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from navette_documents import codes
+from navette_documents import codes, imaging_codes
 from navette_documents.codes import Code, CodeTable
 
 SVS = "{urn:ihe:iti:svs:2008}Concept"
@@ -32,6 +32,15 @@ def value_set(conformance: Path, name: str) -> dict[str, Code]:
         ("JDV_J47", {"PCP": codes.TREATING_PHYSICIAN}),
         ("jdv-modalite-acquisition", codes.MODALITIES),
         ("jdv-region-anatomique", codes.REGIONS),
+        ("jdv-localisation-anatomique", imaging_codes.BODY_SITES),
+        ("jdv-contre-indication", imaging_codes.CONTRAINDICATIONS),
+        ("jdv-statut-grossesse", imaging_codes.PREGNANCY),
+        ("jdv-quantite-exposition", {key: one.code for key, one in imaging_codes.DOSE_QUANTITIES.items()}),
+        (
+            "jdv-lateralite-technique",
+            {"66459002": imaging_codes.UNILATERAL, "51440002": imaging_codes.BILATERAL},
+        ),
+        ("jdv-sop-class", {sop.code: sop for sop in map(imaging_codes.sop_class_of, codes.MODALITIES)}),
     ],
 )
 def test_our_table_is_part_of_the_published_value_set(conformance: Path, name: str, table: CodeTable) -> None:
@@ -49,3 +58,7 @@ def test_tables_cannot_be_changed() -> None:
 def test_code_systems_have_their_usual_names() -> None:
     assert codes.IMAGING_REPORT.system_name == "LOINC"
     assert codes.CLASS_REPORT.system_name is None
+
+
+def test_every_region_has_a_site_that_covers_it() -> None:
+    assert set(imaging_codes.SITE_OF_REGION) == set(codes.REGIONS)

@@ -46,6 +46,9 @@ def test_sites_are_found_by_their_id() -> None:
         ({"letterhead_color": "blue"}, "letterhead_color"),
         ({"name": " "}, "name"),
         ({"typo": 1}, "typo"),
+        ({"cda_level": "N2"}, "cda_level"),
+        ({"image_link": "http://images.example/{study_instance_uid}"}, "image_link"),
+        ({"image_link": "https://images.example/"}, "image_link"),
     ],
 )
 def test_a_mistake_is_named(change: dict[str, Any], where: str) -> None:
@@ -62,3 +65,14 @@ def test_two_sites_with_one_id_are_refused() -> None:
 def test_a_group_without_site_is_refused() -> None:
     with pytest.raises(ValidationError):
         load_sites(b"[]")
+
+
+def test_a_site_without_setting_makes_n1_documents_without_image_link() -> None:
+    site = load_sites(json.dumps([SITE]).encode())["lilas"]
+    assert (site.cda_level, site.image_url("1.2.3")) == ("N1", None)
+
+
+def test_the_image_link_holds_the_study() -> None:
+    link = "https://images.example/IID?requestType=STUDY&studyUID={study_instance_uid}"
+    site = load_sites(json.dumps([{**SITE, "image_link": link}]).encode())["lilas"]
+    assert site.image_url("1.2.3") == "https://images.example/IID?requestType=STUDY&studyUID=1.2.3"

@@ -21,7 +21,14 @@ from joserfc.jwk import ECKey
 from navette_chassis import Service, uuid7
 from navette_chassis.testing import running, until
 from navette_contracts.cloudevents import Envelope, encode
-from navette_contracts.events import DmpPublished, DmpRejected, ReportComposed
+from navette_contracts.events import (
+    DmpPublished,
+    DmpRejected,
+    DmpVisibilityChanged,
+    DmpWithdrawn,
+    ReportComposed,
+    ReportWithdrawn,
+)
 from navette_dmp.app import create_service
 from navette_dmp.settings import DmpSettings
 from navette_sandbox.embedded.broker import EmbeddedBroker
@@ -34,8 +41,14 @@ from navette_sandbox.simulators.dmp import DmpSimulator
 from navette_sandbox.simulators.http import HttpServer, Request, Response
 from pymongo import AsyncMongoClient
 
-TOPICS = ("report.composed", "dmp.published", "dmp.rejected", "access.recorded")
+TOPICS = (
+    "report.composed", "report.withdrawn", "dmp.published", "dmp.rejected", "dmp.withdrawn", "dmp.visibility_changed",
+    "access.recorded",
+)  # fmt: skip
 SECRETS = ("279035121518989", "CANARI-FICTIF", "IPP-CANARI", "LOUISE", "HOMOLOGATION-SECRETE", "19790328")
+
+
+KINDS = {kind.topic(): kind for kind in (DmpPublished, DmpRejected, DmpWithdrawn, DmpVisibilityChanged)}
 
 
 @dataclass
@@ -116,14 +129,28 @@ class World:
         }
         return ReportComposed.model_validate_json(json.dumps(values | changes))
 
-    async def send(self, event: ReportComposed, *, event_id: str | None = None) -> str:
+    async def withdraw(self, event: ReportComposed, *, sequence: int = 9) -> ReportWithdrawn:
+        """The report was withdrawn."""
+        withdrawn = ReportWithdrawn(
+            report_id=event.report_id,
+            version=event.version,
+            unique_id=event.document.unique_id,
+            withdrawn_by_rpps="99700000013",
+            withdrawn_at=datetime.now(UTC),
+        )
+        await self.send(withdrawn, sequence=sequence)
+        return withdrawn
+
+    async def send(
+        self, event: ReportComposed | ReportWithdrawn, *, event_id: str | None = None, sequence: int | None = None
+    ) -> str:
         envelope = Envelope(
             id=event_id or uuid7(),
             type=event.type,
             source="/navette/report",
             time=datetime.now(UTC),
             subject=event.report_id,
-            sequence=event.version,
+            sequence=event.version if sequence is None else sequence,
             correlation_id=f"c-{self.run}",
             causation_id=None,
             traceparent=None,
@@ -131,22 +158,20 @@ class World:
         headers, body = encode(envelope, event.model_dump_json().encode())
         async with AIOKafkaProducer(bootstrap_servers=self.broker.bootstrap, acks="all") as producer:
             key = event.report_id.encode()
-            await producer.send_and_wait("report.composed", value=body, key=key, headers=headers)
+            await producer.send_and_wait(event.topic(), value=body, key=key, headers=headers)
         return envelope.id
 
-    async def next_outcome(self, event: ReportComposed) -> DmpPublished | DmpRejected:
-        """What the service says about a document."""
+    async def next_outcome(self, event: ReportComposed, *topics: str) -> Any:
+        """What the service says about a document: DmpPublished or DmpRejected, or what the topics named carry."""
         async with asyncio.timeout(30):
             async with AIOKafkaConsumer(
-                "dmp.published",
-                "dmp.rejected",
+                *(topics or ("dmp.published", "dmp.rejected")),
                 bootstrap_servers=self.broker.bootstrap,
                 auto_offset_reset="earliest",
                 fetch_max_wait_ms=20,
             ) as consumer:
                 async for record in consumer:
-                    kind = DmpPublished if record.topic == "dmp.published" else DmpRejected
-                    found = kind.parse(record.value)
+                    found = KINDS[record.topic].parse(record.value)
                     if found.unique_id == event.document.unique_id:
                         return found
         raise AssertionError
@@ -257,6 +282,76 @@ async def test_a_new_version_replaces_the_old_one(world: World) -> None:
     reports = world.reports()
     assert reports[second.document.unique_id].replaces == first.document.unique_id
     assert reports[first.document.unique_id].status.endswith(":Deprecated")
+
+
+@pytest.mark.dsr("RIS.DMP.02")
+async def test_a_withdrawn_report_is_deleted_and_the_fact_is_told(world: World) -> None:
+    first = world.composed(1)
+    second = world.composed(2, version=2, replaces=first)
+    async with running(world.service()):
+        await world.send(first)
+        await world.send(second)
+        await world.next_outcome(second)
+        await world.withdraw(second)
+        assert (await world.next_outcome(second, "dmp.withdrawn")).version == 2
+    reports = world.reports()
+    assert reports[second.document.unique_id].status.endswith(":Deleted")
+    assert reports[first.document.unique_id].status.endswith(":Deprecated")
+    assert world.double.refusals.entries == []
+
+
+async def test_a_deletion_whose_answer_was_lost_is_made_once(world: World) -> None:
+    event = world.composed()
+    async with running(world.service()):
+        await world.send(event)
+        await world.next_outcome(event)
+        world.fault("lost_answer", target="update")
+        await world.withdraw(event)
+        await world.next_outcome(event, "dmp.withdrawn")
+    assert [lot["operation"] for lot in world.double.registry.lots] == ["provide", "update"]
+    assert world.double.refusals.entries == []
+
+
+async def test_a_report_withdrawn_before_it_was_published_never_reaches_the_dmp(world: World) -> None:
+    event = world.composed()
+    world.fault("down", target="*", seconds=2.0)
+    async with running(world.service()):
+        await world.send(event)
+        await until(lambda: _deliveries(world, "dmp.publish"))
+        await world.withdraw(event)
+        outcome = await world.next_outcome(event)
+        assert (outcome.error_class, outcome.code) == ("cancelled", "withdrawn")
+        await until(lambda: _ended(world, "dmp.withdraw"))
+    assert world.reports() == {}
+
+
+@pytest.mark.dsr("RIS.CRR.03")
+async def test_the_announced_edition_takes_the_place_of_the_hidden_one(world: World) -> None:
+    hidden = world.composed(1, visibility={"hidden_from_patient": True})
+    shown = world.composed(2, replaces=hidden)
+    async with running(world.service()):
+        await world.send(hidden)
+        await world.next_outcome(hidden)
+        await world.send(shown, sequence=2)
+        await world.next_outcome(shown, "dmp.visibility_changed")
+    reports = world.reports()
+    assert "INVISIBLE_PATIENT" in reports[hidden.document.unique_id].masks
+    assert reports[hidden.document.unique_id].status.endswith(":Deprecated")
+    assert reports[shown.document.unique_id].masks == ["N"]
+
+
+async def _deliveries(world: World, channel: str) -> bool:
+    return await _count(world, "deliveries", channel) > 0
+
+
+async def _ended(world: World, channel: str) -> bool:
+    return await _count(world, "deliveries_done", channel) > 0
+
+
+async def _count(world: World, collection: str, channel: str) -> int:
+    async with AsyncMongoClient(world.settings.mongo_uri.get_secret_value()) as client:
+        found = client[str(world.settings.mongo_database)][collection]
+        return await found.count_documents({"channel": channel})
 
 
 async def test_an_answer_that_is_lost_leaves_one_document_and_one_fact(world: World) -> None:

@@ -48,7 +48,7 @@ class World:
     report_down: bool = False
     sent: list[tuple[Envelope, bytes]] = field(default_factory=list)
     memory: dict[str, FrozenMail] = field(default_factory=dict)
-    earlier: bool = False
+    earlier: tuple[str, ...] = ()
     forgotten: list[tuple[str | None, str | None]] = field(default_factory=list)
 
     async def fetch(self, document_id: str, kind: str, sha256: str, size: int) -> bytes:
@@ -83,7 +83,7 @@ class World:
     async def freeze(self, key: str, mail: FrozenMail) -> None:
         self.memory[key] = mail
 
-    async def earlier_sent(self, report_id: str, recipient_id: str, document_id: str) -> bool:
+    async def earlier_sent(self, report_id: str, recipient_id: str, key: str) -> tuple[str, ...]:
         return self.earlier
 
     def attempt(self) -> SendMail:
@@ -274,9 +274,9 @@ async def test_the_patient_gets_nothing_when_the_edition_was_not_made_for_a_qual
 
 
 async def test_a_replacement_stays_one_over_its_attempts(world: World) -> None:
-    world.earlier = True
+    world.earlier = ("<premier@rives.mssante.example>",)
     await doubtful(world)
-    world.earlier = False
+    world.earlier = ()
     world.clock.advance(timedelta(seconds=61))
     await world.attempt()(world.delivery(must_query=True))
     assert world.sent[0] == world.sent[1]

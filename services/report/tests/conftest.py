@@ -19,8 +19,10 @@ from navette_report.domain.audience import audience
 from navette_report.domain.choices import SignatureChoices
 from navette_report.domain.content import ReportContent
 from navette_report.domain.document import DocumentModel, document_model
+from navette_report.domain.editions import plan_edition
 from navette_report.domain.identity import PatientIdentity
-from navette_report.domain.report import Report, Signatory, Signature, State, Version, plan_edition, sign
+from navette_report.domain.lifecycle import State
+from navette_report.domain.report import Report, Signatory, Signature, Version, sign
 
 PARIS = ZoneInfo("Europe/Paris")
 SIGNED_AT = datetime(2026, 11, 20, 13, 32, tzinfo=UTC)

@@ -29,7 +29,7 @@ def rules(document, cda, pdf, *, production=True):
     ("before", "after", "rule"),
     [
         (b'code="18748-4"', b'code="18748-5"', "type_code"),
-        (b'<templateId root="1.3.6.1.4.1.19376.1.2.20"/>', b"", "templates_of_n1"),
+        (b'<templateId root="1.3.6.1.4.1.19376.1.2.20"/>', b"", "templates_of_the_level"),
         (b'<versionNumber value="1"/>', b'<versionNumber value="2"/>', "version_number"),
         (b'value="20261120143204+0100"', b'value="20261120143204"', "time_zone"),
         (b'<signatureCode code="S"/>', b'<signatureCode code="X"/>', "signature_code"),
@@ -39,7 +39,7 @@ def rules(document, cda, pdf, *, production=True):
         (b'root="1.2.250.1.213.1.4.8"', b'root="1.2.250.1.213.1.4.10"', "test-oid-in-production"),
         (b"<county>38185</county>", b"<county/>", "six_traits_with_an_ins"),
         (b'representation="B64">JVBE', b'representation="B64">JVBF', "body_is_not_the_pdf"),
-        (b'mediaType="application/pdf"', b'mediaType="text/plain"', "body_of_n1"),
+        (b'mediaType="application/pdf"', b'mediaType="text/plain"', "pdf_missing"),
         (b'code="39111-0"', b'code="0"', "act_modality_and_region"),
         (b"<realmCode", b"<unknownElement/><realmCode", "order_of_elements"),
         (b"</ClinicalDocument>", b"", "xml_syntax"),

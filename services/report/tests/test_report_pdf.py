@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from navette_documents.errors import InvalidValue
 from navette_report.adapters.pdf import PdfCompiler
 from navette_report.adapters.pdf.view import pdf_view
+from navette_report.domain.document import FormerVersion
 from navette_report.domain.ins_datamatrix import payload
 from navette_report.domain.repertoire import PRINTABLE
 from navette_report.settings import PATIENT_NOTICE
@@ -70,7 +71,11 @@ def many_documents(samples):
         identity=samples.identity(qualified=False), hidden_from_professionals=True, content=samples.content()
     )
     yield samples.document(
-        site=samples.site(letterhead_color="#7a1f5c", lines=()),
+        site=samples.site(
+            letterhead_color="#7a1f5c",
+            lines=(),
+            image_link="https://images.demo.example/view?studyUID={study_instance_uid}",
+        ),
         identity=samples.identity(birth_name="D'EXEMPLE-DE-LA-TRES-LONGUE-MAISON", used_name=None),
     )
 
@@ -203,8 +208,16 @@ def test_a_replacing_edition_says_so_at_the_top(samples, compiler):
     document = samples.document()
     object.__setattr__(document, "replaces_unique_id", "1.2.3")
     object.__setattr__(document, "version_number", 2)
-    assert "Édition n° 2 – annule et remplace l’édition précédente" in text_of(compiler.compose(document))
-    assert "annule et remplace" not in text_of(compiler.compose(samples.document()))
+    assert "Édition n° 2 du même compte rendu, contenu inchangé" in text_of(compiler.compose(document))
+    assert "Édition n°" not in text_of(compiler.compose(samples.document()))
+
+
+@pytest.mark.dsr("RIS.MSS.15")
+def test_a_new_version_says_which_version_it_annuls_and_replaces(samples, compiler):
+    document = samples.document()
+    object.__setattr__(document, "former", FormerVersion(1, document.signature.signed_at))
+    assert "Annule et remplace la version 1 du 20 novembre 2026" in text_of(compiler.compose(document))
+    assert "Annule et remplace" not in text_of(compiler.compose(samples.document()))
 
 
 @pytest.mark.dsr("RIS.DOC.01")

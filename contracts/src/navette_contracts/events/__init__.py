@@ -2,8 +2,8 @@
 
 from navette_contracts.events.access import AccessRecorded
 from navette_contracts.events.base import ContractError, Event, Part
-from navette_contracts.events.dmp import DmpPublished, DmpRejected, DmpVisibilityChanged, DmpWithdrawn
-from navette_contracts.events.mss import MssDelivered, MssFailed, MssRead, MssSent
+from navette_contracts.events.dmp import DmpOperation, DmpPublished, DmpRejected, DmpVisibilityChanged, DmpWithdrawn
+from navette_contracts.events.mss import MailKind, MssDelivered, MssFailed, MssRead, MssSent
 from navette_contracts.events.outcome import ErrorClass, WhoMustAct
 from navette_contracts.events.patient import (
     IdentityAttribute,
@@ -29,6 +29,7 @@ __all__ = [
     "AccessRecorded",
     "Audience",
     "ContractError",
+    "DmpOperation",
     "DmpPublished",
     "DmpRejected",
     "DmpVisibilityChanged",
@@ -39,6 +40,7 @@ __all__ = [
     "IdentityAttribute",
     "IdentityStatus",
     "Ins",
+    "MailKind",
     "MssDelivered",
     "MssFailed",
     "MssRead",

@@ -4,6 +4,15 @@ from typing import ClassVar
 
 from navette_contracts.events.base import Code, DocumentUid, Event, Moment, OpaqueId, Version
 from navette_contracts.events.outcome import ErrorClass, WhoMustAct
+from navette_contracts.parsing import OpenEnum
+
+
+class DmpOperation(OpenEnum):
+    """What the DMP was asked to do with a document."""
+
+    PUBLISH = "publish"
+    WITHDRAW = "withdraw"
+    OTHER = "other"
 
 
 class _DmpOutcome(Event):
@@ -26,7 +35,7 @@ class DmpPublished(_DmpOutcome):
 
 
 class DmpRejected(_DmpOutcome):
-    """The document will not be in the DMP unless somebody acts."""
+    """What was asked of the DMP will not be done unless somebody acts."""
 
     type: ClassVar[str] = "dmp.rejected.v1"
 
@@ -34,6 +43,7 @@ class DmpRejected(_DmpOutcome):
     code: Code
     who_must_act: WhoMustAct
     rejected_at: Moment
+    operation: DmpOperation = DmpOperation.PUBLISH
 
 
 class DmpWithdrawn(_DmpOutcome):

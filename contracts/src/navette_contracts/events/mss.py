@@ -7,9 +7,20 @@ from pydantic import Field
 from navette_contracts.events.base import Code, Event, Moment, OpaqueId, Version
 from navette_contracts.events.outcome import ErrorClass, WhoMustAct
 from navette_contracts.events.report import RecipientRole
+from navette_contracts.parsing import OpenEnum
 
 MessageId = Annotated[str, Field(pattern=r"^<[A-Za-z0-9._+-]{1,128}@[A-Za-z0-9.-]{1,253}>$")]
 """Message-ID of the mail, with its angle brackets."""
+
+
+class MailKind(OpenEnum):
+    """What a mail is about."""
+
+    REPORT = "report"
+    """It carries the report."""
+    WITHDRAWAL = "withdrawal"
+    """It tells that a report sent earlier was withdrawn."""
+    OTHER = "other"
 
 
 class _MailOutcome(Event):
@@ -19,6 +30,7 @@ class _MailOutcome(Event):
     version: Version
     recipient_id: OpaqueId
     role: RecipientRole
+    kind: MailKind = MailKind.REPORT
 
 
 class MssSent(_MailOutcome):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
@@ -77,6 +77,18 @@ class Site(BaseModel):
     letterhead_color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")] = "#1f4e79"
     lines: tuple[Text, ...] = ()
     """Further lines of the letterhead, top to bottom."""
+
+    cda_level: Literal["N1", "N3"] = "N1"
+    """Level of the CDA documents: the PDF alone (N1), or the structured body IMG-CR-IMG with the PDF attached (N3)."""
+    image_link: Annotated[str, StringConstraints(pattern=r"^https://\S*\{study_instance_uid\}\S*$")] | None = None
+    """Address where the images of a study are shown (IHE Invoke Image Display), with `{study_instance_uid}` in
+    place of the study; None when the site offers none."""
+
+    def image_url(self, study_instance_uid: str) -> str | None:
+        """Where the images of this study are shown, None when the site offers no link."""
+        if self.image_link is None:
+            return None
+        return self.image_link.replace("{study_instance_uid}", study_instance_uid)
 
     @property
     def struct_idnat(self) -> str:

@@ -10,7 +10,7 @@ import httpx
 from navette_chassis import Service
 from navette_chassis.deliveries import BreakerPolicy, Channel, Delivery, Outcome, RetryPolicy
 from navette_chassis.tls import ReloadingTransport, TlsFiles, watch_expiry
-from navette_contracts.events import ReportComposed
+from navette_contracts.events import ReportComposed, ReportWithdrawn
 from navette_documents.codes import CLASS_IMAGING, CLASS_REPORT
 from navette_documents.sites import load_sites
 
@@ -24,7 +24,10 @@ from navette_dmp.domain.vihf import Software, VihfProfile
 from navette_dmp.settings import DmpSettings
 from navette_dmp.use_cases.publish_document import PublishDocument
 from navette_dmp.use_cases.schedule_publication import CHANNEL, PUBLICATIONS, schedule_publication
+from navette_dmp.use_cases.schedule_withdrawal import WITHDRAWALS, schedule_withdrawal
 from navette_dmp.use_cases.settle_publication import settle_publication
+from navette_dmp.use_cases.settle_withdrawal import settle_withdrawal
+from navette_dmp.use_cases.withdraw_document import WithdrawDocument
 
 
 def create_service(settings: DmpSettings) -> Service:
@@ -36,17 +39,22 @@ def create_service(settings: DmpSettings) -> Service:
     async def attempt(delivery: Delivery) -> Outcome:
         return await publisher()(delivery)
 
+    async def withdraw(delivery: Delivery) -> Outcome:
+        return await WithdrawDocument(publisher())(delivery)
+
     service.index(PUBLICATIONS, "report_id")
     service.on(ReportComposed, ordered=True)(schedule_publication)
-    service.deliver(_channel(settings), attempt=attempt, settle=settle_publication)
+    service.on(ReportWithdrawn, ordered=True)(schedule_withdrawal)
+    service.deliver(_channel(settings, CHANNEL), attempt=attempt, settle=settle_publication)
+    service.deliver(_channel(settings, WITHDRAWALS), attempt=withdraw, settle=settle_withdrawal)
     service.router(publications_router(publications))
     return service
 
 
-def _channel(settings: DmpSettings) -> Channel:
+def _channel(settings: DmpSettings, name: str) -> Channel:
     first = timedelta(seconds=settings.dmp_first_retry_seconds)
     return Channel(
-        CHANNEL,
+        name,
         endpoint="dmp",
         max_in_flight=settings.dmp_max_in_flight,
         rate_per_second=settings.dmp_rate_per_second,

@@ -26,11 +26,11 @@ from navette_mss.adapters.smtp import Operator, SmtpSender
 from navette_mss.api.mails import mails_router
 from navette_mss.domain.archive import Software
 from navette_mss.settings import MssSettings
-from navette_mss.use_cases.cancel_mails import cancel_mails
 from navette_mss.use_cases.read_mailbox import ReadMailbox
 from navette_mss.use_cases.schedule_mails import CHANNEL, schedule_mails
 from navette_mss.use_cases.send_mail import MailRules, SendMail
 from navette_mss.use_cases.settle_mail import settle_mail
+from navette_mss.use_cases.tell_withdrawal import tell_withdrawal
 
 
 def create_service(settings: MssSettings) -> Service:
@@ -55,7 +55,7 @@ def create_service(settings: MssSettings) -> Service:
     service.index(RECEIPTS, "envelope_id")
     service.index(RECEIPTS, "message_id")
     service.on(ReportComposed, ordered=True)(schedule_mails)
-    service.on(ReportWithdrawn, ordered=True)(cancel_mails)
+    service.on(ReportWithdrawn, ordered=True)(tell_withdrawal)
     service.deliver(_channel(settings), attempt=attempt, settle=settle_mail)
     service.router(mails_router(mails))
     return service

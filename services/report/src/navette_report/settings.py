@@ -7,7 +7,10 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from navette_chassis import ServiceSettings
+from navette_chassis.settings import ExistingFile
 from pydantic import Field, field_validator
+
+from navette_report.adapters.ans_kit import KitUnusable, check_usable
 
 PATIENT_NOTICE = (
     "Les données de ce compte rendu sont traitées par le centre d'imagerie et conservées dans votre dossier "
@@ -25,6 +28,16 @@ class ReportSettings(ServiceSettings):
     """Local time of the documents (IANA name)."""
     document_notice: str = Field(default=PATIENT_NOTICE, min_length=1, max_length=600)
     """Information of patients at the foot of every report (RIS.DOC.06)."""
+    report_models_file: ExistingFile | None = None
+    """JSON array of report models: [{"name", "label", "site_id", "acts", "texts", "choices"}]."""
+    review_days: int = Field(default=30, ge=1, le=366)
+    """How far back the list of reports to review goes unless the caller says otherwise (RIS.CRR.05)."""
+    reminder_hours: float = Field(default=48.0, gt=0, le=24 * 366)
+    """Age past which an unvalidated report is late and its readers are reminded (RIS.CRR.06)."""
+    portability_days: int = Field(default=365, ge=1, le=366 * 50)
+    """Depth of a portability export unless the caller says otherwise (PORT.01)."""
+    ans_kit_dir: Path | None = None
+    """Folder of the ANS conformance kit; its rules then run on every document, and what fails is held."""
     compose_threads: int = Field(default=2, ge=1, le=16)
 
     def required_sites_file(self) -> Path:
@@ -32,6 +45,16 @@ class ReportSettings(ServiceSettings):
         if self.sites_file is None:
             raise LookupError("no sites file is configured: NAVETTE_SITES_FILE")
         return self.sites_file
+
+    @field_validator("ans_kit_dir")
+    @classmethod
+    def _kit_can_run(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                check_usable(value)
+            except KitUnusable as unusable:
+                raise ValueError(str(unusable)) from None
+        return value
 
     @field_validator("timezone")
     @classmethod

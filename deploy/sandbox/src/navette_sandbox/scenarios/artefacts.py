@@ -88,14 +88,16 @@ def _write_report(output: Path, one: Played, found: Delivered, raw: set[bytes], 
     documents = {cda.version_number: cda for _entry, cda in found.documents}
     documents |= {cda.version_number: cda for _mail, _entry, cda in found.mails}
     for version, cda in sorted(documents.items()):
-        with_ins = "" if len(documents) == 1 else (" avec INS" if cda.ins else " sans INS")
+        with_ins = "" if len(documents) == 1 else f" v{version}" + (" avec INS" if cda.ins else " sans INS")
         keep(f"compte-rendu-v{version}.pdf", f"PDF{with_ins}", cda.pdf)
         keep(f"document-v{version}.xml", f"CDA{with_ins}", cda.data)
     for entry, _cda in found.documents:
         files.links.append(("Soumission au DMP", f"echanges/dmp/submissions/{entry.lot}/envelope.xml"))
-    for mail, _entry, _cda in found.mails:
+    for mail, _entry, cda in found.mails:
         to_requester = mail.recipient.lower() == one.requester.mailbox.lower()
         name, label = ("demandeur", "au demandeur") if to_requester else ("patient", "au patient")
+        if len(documents) > 1:
+            name, label = f"{name}-v{cda.version_number}", f"{label} v{cda.version_number}"
         keep(f"IHE_XDM-{name}.zip", f"XDM {label}", mail.xdm or b"")
         _unpack(mail.xdm or b"", folder / f"xdm-{name}")
         files.links.append((f"XDM {label}, ouvert", f"{files.folder}/xdm-{name}/INDEX.HTM"))

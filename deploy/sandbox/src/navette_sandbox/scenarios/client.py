@@ -169,6 +169,19 @@ class Radiologist(Person):
         """Validate."""
         await self.post("report", f"/reports/{report_id}/sign", dict(choices or {}))
 
+    async def announce(self, report_id: str) -> None:
+        """Record that the patient was told the result."""
+        await self.post("report", f"/reports/{report_id}/announce")
+
+    async def replace(self, report_id: str, built_on: int, content: dict[str, Any]) -> None:
+        """Write the next version and validate it."""
+        await self.post("report", f"/reports/{report_id}/replace", {"built_on": built_on, "content": content})
+        await self.sign(report_id)
+
+    async def withdraw(self, report_id: str, reason: str) -> None:
+        """Annul a report."""
+        await self.post("report", f"/reports/{report_id}/withdraw", {"reason": reason})
+
     async def journeys(self) -> dict[str, dict[str, Any]]:
         """The last 200 reports that changed, with their lines, by id."""
         answer = await self.get("report", "/reports", limit=200)

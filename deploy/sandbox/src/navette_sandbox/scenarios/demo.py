@@ -18,10 +18,11 @@ from navette_sandbox.scenarios.artefacts import read_mailboxes, start_output, wr
 from navette_sandbox.scenarios.board import board, show
 from navette_sandbox.scenarios.client import PlatformError, Radiologist, Secretary
 from navette_sandbox.scenarios.page import write_page
-from navette_sandbox.scenarios.plays import play_all
+from navette_sandbox.scenarios.programme import play_all
 from navette_sandbox.scenarios.stage import ScenarioError, Stage
+from navette_sandbox.scenarios.verdict import verdict
 from navette_sandbox.supervisor import Sandbox
-from navette_sandbox.verify.deliveries import Check, Verification
+from navette_sandbox.verify.deliveries import Check
 from navette_sandbox.verify.submissions import read_submissions
 
 
@@ -66,6 +67,7 @@ async def _play(sandbox: Sandbox, console: Console, started: float) -> tuple[Sta
                 await asyncio.gather(drawing, return_exceptions=True)
         try:
             await stage.refresh()
+            stage.registry = list(await stage.state("dmp", "documents"))
         except (PlatformError, httpx.HTTPError) as error:
             failure = failure or str(error)
         console.print("\n".join(narration))
@@ -87,13 +89,13 @@ def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str)
     layout = stage.sandbox.layout
     mails = read_mailboxes(layout.received("mss"))
     documents = read_submissions(layout.received("dmp") / "submissions")
-    verification = Verification([one.signed() for one in stage.played], documents, mails)
+    found = verdict(stage.played, documents, mails, stage.registry)
     checks = [Check("tous les scénarios ont été joués jusqu’au bout", not failure, failure)]
-    checks += [Check("quatorze comptes rendus ont été signés", len(stage.played) == 14, str(len(stage.played)))]
+    checks += [Check("dix-sept comptes rendus ont été signés", len(stage.played) == 17, str(len(stage.played)))]
     checks += [Check(*observation) for observation in stage.observations]
     checks += [Check("les services nationaux n’ont rien refusé", not refusals, "; ".join(refusals[:5]))]
-    checks += verification.checks
-    files = write_reports(output, stage.played, verification.delivered, mails)
+    checks += found.checks
+    files = write_reports(output, stage.played, found.delivered, mails)
     missing = [path for one in files for _label, path in one.links if not (output / path).is_file()]
     checks.append(Check("chaque fichier cité par la page existe", not missing, ", ".join(missing)))
     searches = list((output / "echanges" / "insi" / "exchanges").glob("*-answer.xml"))

@@ -19,6 +19,9 @@ _SCENARIOS = {
     "c": "DMP interrompu pendant 20 secondes",
     "d": "Réponse du DMP perdue après acceptation",
     "e": "Services tués en plein envoi (SIGKILL)",
+    "f": "Annonce au patient : invisible jusque-là, puis visible et envoyé",
+    "g": "Remplacement : la nouvelle version annule et remplace partout",
+    "h": "Retrait : supprimé du DMP, annoncé à ceux qui l’avaient reçu",
 }
 
 _STYLE = """
@@ -42,6 +45,7 @@ summary{cursor:pointer;font-weight:600}details ul{margin:.6rem 0 0;padding-left:
 footer{color:var(--soft);font-size:.85rem;padding:1rem 1.5rem 3rem;max-width:68rem;margin:0 auto}
 """
 
+_KINDS = {"release": " – visibilité après annonce", "withdrawal": " – retrait"}
 _GOOD = {"sent", "delivered", "read"}
 
 
@@ -96,7 +100,7 @@ def _line(line: Journey) -> str:
     since = datetime.fromisoformat(line["since"]).astimezone(PARIS).strftime("%H:%M:%S")
     reason = f" – {escape(line['reason_label'])}" if line["reason_label"] else ""
     return (
-        f"<tr><th>{escape(line['recipient'])}</th>"
+        f"<tr><th>{escape(line['recipient'])}{_KINDS.get(line['kind'], '')}</th>"
         f'<td><span class="state {kind}">{escape(line["state_label"])}</span>{reason}</td><td>{since}</td></tr>'
     )
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
-
-import httpx
 
 from navette_sandbox.scenarios.catalogue import ReportText
-from navette_sandbox.scenarios.client import arrived, poll
+from navette_sandbox.scenarios.client import arrived
 from navette_sandbox.scenarios.stage import Journey, Played, Stage, line, of_scenario
 from navette_sandbox.verify.leaks import Detector
 
-OUTAGE_SECONDS = 20.0
 
-
-async def _qualified(stage: Stage, letter: str) -> list[ReportText]:
+async def qualified(stage: Stage, letter: str) -> list[ReportText]:
+    """The reports of a scenario, once their patients are registered and qualified."""
     texts = of_scenario(letter)
     new = [text.patient for text in texts if text.patient not in stage.patient_ids]
     for key in new:
@@ -27,7 +23,7 @@ async def _qualified(stage: Stage, letter: str) -> list[ReportText]:
 async def play_a(stage: Stage) -> None:
     """Qualified patients: DMP, requester and patient, all accepted."""
     stage.say("a · six signed reports of qualified patients: DMP, requester and patient")
-    texts = await _qualified(stage, "a")
+    texts = await qualified(stage, "a")
     chosen = list(await asyncio.gather(*(stage.sign(text) for text in texts)))
     await stage.wait(chosen, arrived, "scenario a: all lines arrived")
 
@@ -76,85 +72,3 @@ async def release_b(stage: Stage, chosen: list[Played]) -> None:
         stage.secretary.wait_status(first.patient_id, "qualifiee"), stage.secretary.qualify(second.patient_id)
     )
     await stage.wait(chosen, arrived, "scenario b: waiting lines released")
-
-
-async def play_c(stage: Stage) -> None:
-    """The DMP is down for 20 s: delivered after, one notice at the start and one at the end, nothing twice."""
-    stage.say(f"c · the DMP is down for {OUTAGE_SECONDS:.0f} s while two reports are signed")
-    texts = await _qualified(stage, "c")
-    before = {one["id"] for one in await stage.radiologist.notices("dmp")}
-    documents = len(await stage.state("dmp", "documents"))
-    await stage.fault("dmp", kind="down", seconds=OUTAGE_SECONDS)
-    started = time.monotonic()
-    chosen = list(await asyncio.gather(*(stage.sign(text) for text in texts)))
-
-    def mailed(journey: Journey) -> bool:
-        mails = [one for one in journey["lines"] if one["channel"] == "mss"]
-        return bool(mails) and all(one["state"] in {"sent", "delivered", "read"} for one in mails)
-
-    await stage.wait(chosen, mailed, "scenario c: mails do not wait for the DMP", seconds=OUTAGE_SECONDS)
-    stage.observe(
-        "les courriels partent pendant l’interruption du DMP",
-        time.monotonic() - started < OUTAGE_SECONDS and len(await stage.state("dmp", "documents")) == documents,
-    )
-    await stage.wait(chosen, arrived, "scenario c: delivered after the outage")
-    stage.observe("le DMP n’a reçu qu’après l’interruption", time.monotonic() - started >= OUTAGE_SECONDS)
-    kinds = await poll(
-        lambda: _new_notices(stage, before),
-        lambda found: len(found) >= 2,
-        seconds=10,
-        what="scenario c: notices of the outage",
-    )
-    stage.observe(
-        "un avis au début de l’interruption, un à la fin",
-        kinds == ["outage_started", "outage_ended"],
-        ", ".join(kinds),
-    )
-
-
-async def _new_notices(stage: Stage, before: set[str]) -> list[str]:
-    found = [one for one in await stage.radiologist.notices("dmp") if one["id"] not in before]
-    return [str(one["kind"]) for one in sorted(found, key=lambda one: str(one["at"]))]
-
-
-async def play_d(stage: Stage) -> None:
-    """The DMP accepts but its answer is lost: the document is there once."""
-    stage.say("d · the DMP stores the document but its answer is lost")
-    texts = await _qualified(stage, "d")
-    await stage.fault("dmp", kind="lost_answer", target="provide", count=1)
-    chosen = [await stage.sign(text) for text in texts]
-    await stage.wait(chosen, arrived, "scenario d: the document is found, not sent again")
-    async with httpx.AsyncClient() as http:
-        faults = (await http.get(f"{stage.sandbox.layout.control_url('dmp')}/faults")).json()
-    lost = [one for one in faults if one["kind"] == "lost_answer"]
-    stage.observe("la réponse du DMP a bien été perdue", bool(lost) and lost[-1]["hits"] == 1)
-
-
-async def play_e(stage: Stage) -> None:
-    """`dmp`, `mss`, then `report` are killed with SIGKILL while reports flow."""
-    stage.say("e · dmp, mss, then report are killed (SIGKILL) while reports flow")
-    texts = await _qualified(stage, "e")
-    chosen = []
-    for text, victim in zip(texts, ("dmp", "mss", "report"), strict=True):
-        chosen.append(await stage.sign(text))
-        pid = stage.sandbox.children[victim].pid
-        await asyncio.to_thread(stage.sandbox.kill, victim)
-        await asyncio.to_thread(stage.sandbox.start, victim)
-        stage.observe(
-            f"{victim} a été tué (SIGKILL) puis est revenu", stage.sandbox.children[victim].pid not in {pid, None}
-        )
-    await stage.wait(chosen, arrived, "scenario e: nothing lost", seconds=90)
-
-
-async def play_all(stage: Stage) -> None:
-    """All five scenarios.
-
-    Raises:
-        PlatformError: something did not arrive in time.
-    """
-    await play_a(stage)
-    waiting = await play_b(stage)
-    await release_b(stage, waiting)
-    await play_c(stage)
-    await play_d(stage)
-    await play_e(stage)

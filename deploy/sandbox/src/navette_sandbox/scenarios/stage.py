@@ -14,6 +14,7 @@ from navette_sandbox.scenarios.catalogue import Patient, ReportText, Requester, 
 from navette_sandbox.scenarios.client import Radiologist, Secretary, arrived, poll
 from navette_sandbox.supervisor import Sandbox
 from navette_sandbox.verify.deliveries import Signed
+from navette_sandbox.verify.versions import Turn
 
 Say = Callable[[str], None]
 Journey = dict[str, Any]
@@ -38,6 +39,8 @@ class Played:
     study_uid: str
     late: bool = False
     """Whether the identity was qualified only after the requester had been served."""
+    turn: Turn | None = None
+    """What became of it after it was signed, if anything."""
     journey: Journey = field(default_factory=dict)
 
     @property
@@ -72,6 +75,8 @@ class Stage:
     say: Say
     played: list[Played] = field(default_factory=list)
     patient_ids: dict[str, str] = field(default_factory=dict)
+    registry: list[dict[str, Any]] = field(default_factory=list)
+    """What the DMP held at the end."""
     observations: list[tuple[str, bool, str]] = field(default_factory=list)
     """What only can be seen while a scenario runs: (what must be true, whether it was, detail)."""
 
@@ -99,11 +104,11 @@ class Stage:
             self.patient_ids[key] = await self.secretary.register(patients()[key], site)
         return self.patient_ids[key]
 
-    async def sign(self, text: ReportText, *, late: bool = False) -> Played:
+    async def sign(self, text: ReportText, *, late: bool = False, choices: dict[str, bool] | None = None) -> Played:
         """Draft and sign one report for a patient who is registered."""
         played = self.prepare(text, late=late)
         await self.draft(played)
-        await self.radiologist.sign(played.report_id)
+        await self.radiologist.sign(played.report_id, choices)
         return played
 
     def prepare(self, text: ReportText, *, late: bool = False) -> Played:

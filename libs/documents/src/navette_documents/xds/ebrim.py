@@ -116,6 +116,8 @@ class _Writer:
         )
         if link.kind is AssociationKind.HAS_MEMBER:
             _slot(element, "SubmissionSetStatus", ["Original"])
+        for name, value in link.slots:
+            _slot(element, name, [value])
 
     def _author(self, parent: _Element, scheme: str, author: Author) -> None:
         element = self._classification(parent, scheme, "")

@@ -90,6 +90,7 @@ class AssociationKind(StrEnum):
     HAS_MEMBER = "urn:oasis:names:tc:ebxml-regrep:AssociationType:HasMember"
     REPLACES = "urn:ihe:iti:2007:AssociationType:RPLC"
     SIGNS = "urn:ihe:iti:2007:AssociationType:signs"
+    UPDATE_STATUS = "urn:ihe:iti:2010:AssociationType:UpdateAvailabilityStatus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ class Association:
     source: str
     target: str
     """Object id of this message, or `urn:uuid:` entryUUID of the registry."""
+    slots: tuple[tuple[str, str], ...] = ()
+    """Further slots (name, value), such as the statuses of an update."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,12 @@ from navette_documents.xds import Submission
 from navette_dmp.domain import names
 from navette_dmp.domain.mtom import MtomError, Part, pack
 from navette_dmp.domain.outcomes import Action, Verdict, judge
-from navette_dmp.domain.registry import get_documents, provide_and_register, read_registry_response
+from navette_dmp.domain.registry import (
+    get_documents,
+    provide_and_register,
+    read_registry_response,
+    update_document_set,
+)
 from navette_dmp.domain.signer import Signer
 from navette_dmp.domain.soap import CONTENT_TYPE, Answer, Fault, Unreadable, envelope, read_answer
 from navette_dmp.domain.vihf import VihfProfile, VihfSubject, build_assertion, sign_assertion
@@ -60,6 +65,13 @@ class SoapDmp:
             self._request, names.PROVIDE_AND_REGISTER, body, list(parts.values()), subject, signer, REPOSITORY
         )
         reply = await self._post(REPOSITORY, request)
+        return reply if isinstance(reply, Verdict) else judge(reply, message_id=request.message_id)
+
+    async def update(self, submission: Submission, subject: VihfSubject, signer: Signer) -> Verdict:
+        """TD3.3c (ITI-57). Never raises for what the network does."""
+        body = update_document_set(submission)
+        request = await asyncio.to_thread(self._request, names.UPDATE_DOCUMENT_SET, body, [], subject, signer, REGISTRY)
+        reply = await self._post(REGISTRY, request)
         return reply if isinstance(reply, Verdict) else judge(reply, message_id=request.message_id)
 
     async def entries_of(self, unique_id: str, subject: VihfSubject, signer: Signer) -> tuple[str, ...]:

@@ -75,6 +75,7 @@ REGISTRY_ERRORS: Mapping[str, _Rule] = MappingProxyType(
         ),
         # The identity: a merge to look at, or a patient without DMP.
         **_rules(Action.STOP, WhoMustAct.SECRETARY, "XDSPatientIdDoesNotMatch", "XDSUnknownPatientId"),
+        **_rules(Action.STOP, WhoMustAct.SECRETARY, "XDSPatientIDReconciliationError"),
         **_rules(Action.STOP, WhoMustAct.ADMINISTRATOR, "LocalPolicyRestrictionError"),
         **_rules(
             Action.REFRESH,
@@ -83,6 +84,11 @@ REGISTRY_ERRORS: Mapping[str, _Rule] = MappingProxyType(
             "XDSReplaceFailed",
             "UnresolvedReferenceException",
             "ReferencesExistException",
+            # ITI-57: the entry is not in the state the update was written for.
+            "XDSMetadataUpdateError",
+            "XDSMetadataUpdateOperationError",
+            "XDSMetadataVersionError",
+            "UnmodifiableMetadataError",
         ),
         **_rules(
             Action.RETRY,

@@ -64,6 +64,26 @@ class Publication(BaseModel):
         )
 
 
+class Withdrawal(BaseModel):
+    """A report to delete: the documents of it that the DMP may hold, newest first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    report_id: str
+    version: int
+    """The version that was withdrawn."""
+    documents: tuple[Publication, ...]
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Self:
+        """Withdrawal as it was scheduled."""
+        return cls.model_validate(dict(payload))
+
+    def to_payload(self) -> dict[str, Any]:
+        """What the delivery stores."""
+        return self.model_dump(mode="json")
+
+
 def concerns_dmp(event: ReportComposed) -> bool:
     """Whether this edition is meant for the DMP."""
     return Audience.DMP in event.audience

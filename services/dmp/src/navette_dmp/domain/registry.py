@@ -40,6 +40,11 @@ def provide_and_register(submission: Submission, hrefs: Mapping[str, str]) -> _E
     return request
 
 
+def update_document_set(submission: Submission) -> _Element:
+    """Body of ITI-57: the request itself, without wrapper or attachment (spec/dmp.md §9)."""
+    return submit_objects_request(submission)
+
+
 def get_documents(unique_id: str) -> _Element:
     """Body of TD3.1b: which entries have this uniqueId (ObjectRef only, allowed in INDIRECTE)."""
     request = etree.Element(q(QUERY, "AdhocQueryRequest"), nsmap={"query": QUERY, "rim": RIM})

@@ -10,5 +10,7 @@ class PublicationStatus(StrEnum):
 
     SCHEDULED = "scheduled"
     PUBLISHED = "published"
+    WITHDRAWN = "withdrawn"
+    """Deleted there at our request."""
     REJECTED = "rejected"
     """Refused, given up or cancelled."""

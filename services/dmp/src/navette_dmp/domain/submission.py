@@ -41,6 +41,9 @@ from navette_dmp.domain.signer import Signer
 from navette_dmp.domain.vihf import VihfSubject, subject_of
 
 LOT_TITLE = "Envoi d'un compte rendu d'imagerie"
+DELETION_TITLE = "Suppression d'un compte rendu d'imagerie"
+_APPROVED = "urn:oasis:names:tc:ebxml-regrep:StatusType:Approved"
+_DELETED = "urn:asip:ci-sis:2010:StatusType:Deleted"
 
 _SIGNATURE_CLASS = Code("urn:oid:1.3.6.1.4.1.19376.1.2.1.1.1", "Digital Signature", "URN")
 _SIGNATURE_TYPE = Code("E1762", "Full Document", "ASTM")
@@ -121,21 +124,7 @@ def build_submission(
     the signature file depends on the moment too, since its bytes do.
     """
     unique_id = document.entry.unique_id
-    author = author_of(document.header.legal_authenticator)
-    lot = SubmissionSet(
-        unique_id=lot_unique_id(site, unique_id),
-        source_id=rules.source_id,
-        patient_id=document.entry.patient_id,
-        submission_time=format_utc(now),
-        author=Author(
-            person=author.person,
-            institutions=(document.institution,),
-            roles=author.roles,
-            specialties=author.specialties,
-        ),
-        content_type=CONTENT_TYPE_CONSULTATION,
-        title=LOT_TITLE,
-    )
+    lot = _lot(document, rules, unique_id=lot_unique_id(site, unique_id), now=now)
     entries = [document.entry]
     files = {document.entry.object_id: document.cda}
     links = []
@@ -157,6 +146,38 @@ def build_submission(
         files[signature.object_id] = content
         links.append(Association(AssociationKind.SIGNS, signature.object_id, lot.object_id))
     return Submission(lot, tuple(entries), tuple(links)), files
+
+
+def build_deletion(
+    document: Document, *, site: Site, rules: SubmissionRules, now: datetime, entry_uuid: str
+) -> Submission:
+    """Lot that deletes an entry of our own structure (TD3.3c, spec/dmp.md §9.1).
+
+    Its uniqueId depends on the document only: a deletion that was accepted is not accepted twice.
+    """
+    unique_id = site.uids.deterministic("dmp-deletion", document.entry.unique_id)
+    lot = replace(_lot(document, rules, unique_id=unique_id, now=now), title=DELETION_TITLE)
+    slots = (("OriginalStatus", _APPROVED), ("NewStatus", _DELETED))
+    link = Association(AssociationKind.UPDATE_STATUS, lot.object_id, entry_uuid, slots)
+    return Submission(lot, (), (link,))
+
+
+def _lot(document: Document, rules: SubmissionRules, *, unique_id: str, now: datetime) -> SubmissionSet:
+    author = author_of(document.header.legal_authenticator)
+    return SubmissionSet(
+        unique_id=unique_id,
+        source_id=rules.source_id,
+        patient_id=document.entry.patient_id,
+        submission_time=format_utc(now),
+        author=Author(
+            person=author.person,
+            institutions=(document.institution,),
+            roles=author.roles,
+            specialties=author.specialties,
+        ),
+        content_type=CONTENT_TYPE_CONSULTATION,
+        title=LOT_TITLE,
+    )
 
 
 def lot_unique_id(site: Site, unique_id: str) -> str:

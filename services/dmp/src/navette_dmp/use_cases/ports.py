@@ -37,12 +37,16 @@ class DocumentSource(Protocol):
 
 
 class Dmp(Protocol):
-    """The DMP, as far as a publication needs it."""
+    """The DMP, as far as publications and withdrawals need it."""
 
     async def submit(
         self, submission: Submission, files: Mapping[str, bytes], subject: VihfSubject, signer: Signer
     ) -> Verdict:
         """TD2.1: submit the lot, with the file of each sheet by object id."""
+        ...
+
+    async def update(self, submission: Submission, subject: VihfSubject, signer: Signer) -> Verdict:
+        """TD3.3c: change the status of an entry."""
         ...
 
     async def entries_of(self, unique_id: str, subject: VihfSubject, signer: Signer) -> tuple[str, ...]:

@@ -114,13 +114,18 @@ class PublishDocument:
         try:
             entries = await self.dmp.entries_of(unique_id, prepared.document.subject, prepared.signer)
         except QueryFailed as failure:
-            raise Ended(_unanswered(failure.verdict, unanswered)) from None
+            raise Ended(_refused_or(failure.verdict, unanswered)) from None
         if len(entries) > 1:
             raise Ended(Outcome.permanent("several-entries", WhoMustAct.OPERATOR))
         return entries[0] if entries else None
 
 
-def _unanswered(verdict: Verdict, otherwise: OutcomeKind) -> Outcome:
+def unanswered(verdict: Verdict, *, must_query: bool) -> Outcome:
+    """What a query without answer means: an earlier doubt stays a doubt."""
+    return _refused_or(verdict, OutcomeKind.AMBIGUOUS if must_query else OutcomeKind.TRANSIENT)
+
+
+def _refused_or(verdict: Verdict, otherwise: OutcomeKind) -> Outcome:
     if verdict.action in (Action.STOP, Action.REFRESH, Action.DUPLICATE):
         return Outcome.permanent(verdict.code, verdict.who)
     return Outcome(otherwise, verdict.code, endpoint_down=verdict.endpoint_down)

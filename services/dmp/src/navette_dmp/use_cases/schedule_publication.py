@@ -47,6 +47,7 @@ async def _remember(uow: UnitOfWork, publication: Publication, status: Publicati
                 "report_id": publication.report_id,
                 "version": publication.version,
                 "site_id": publication.site_id,
+                "publication": publication.to_payload(),
                 "status": status.value,
                 "at": uow.now,
             }

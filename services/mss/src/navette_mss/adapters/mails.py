@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from navette_contracts.events import Recipient, RecipientRole
+from navette_contracts.events import MailKind, Recipient, RecipientRole
 from pymongo.asynchronous.database import AsyncDatabase
 
 from navette_mss.domain.receipts import Receipt, ReceiptKind
@@ -30,22 +30,24 @@ class MongoMails:
         row = await self._database()[MAILS].find_one({"_id": key})
         if row is None or "message_id" not in row:
             return None
-        return FrozenMail(**{name: row[name] for name in _FROZEN})
+        return FrozenMail(**{name: row[name] for name in _FROZEN}, references=tuple(row.get("references", ())))
 
     async def freeze(self, key: str, mail: FrozenMail) -> None:
         """Remember what is about to be sent; called again for a resend."""
-        change = {name: getattr(mail, name) for name in _FROZEN}
+        change = {name: getattr(mail, name) for name in _FROZEN} | {"references": list(mail.references)}
         await self._database()[MAILS].update_one({"_id": key}, {"$set": change})
 
-    async def earlier_sent(self, report_id: str, recipient_id: str, document_id: str) -> bool:
-        """Whether the recipient was sent another document of the report."""
+    async def earlier_sent(self, report_id: str, recipient_id: str, key: str) -> tuple[str, ...]:
+        """Message-IDs of the other mails with documents of the report that the recipient was sent, oldest first."""
         query = {
             "report_id": report_id,
             "recipient_id": recipient_id,
-            "document_id": {"$ne": document_id},
+            "kind": MailKind.REPORT.value,
             "state": {"$in": SENT_STATES},
         }
-        return await self._database()[MAILS].find_one(query, projection={"_id": True}) is not None
+        rows = await self._database()[MAILS].find(query).to_list()
+        sent = sorted((row for row in rows if row["_id"] != key), key=lambda row: row["date"])
+        return tuple(row["message_id"] for row in sent)
 
     async def receipt(self, envelope_id: str, message_id: str) -> Receipt | None:
         """The last word about a mail: a failure or a delivery, never a mere delay."""

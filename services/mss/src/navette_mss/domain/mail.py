@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -17,6 +18,9 @@ from navette_mss.domain import archive, names, texts
 from navette_mss.domain.addresses import ins_complete
 from navette_mss.domain.identity import MailIds, boundary
 
+_REFERENCES = 8
+"""Earlier mails named at most: a header line has 998 bytes at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class MailPlan:
@@ -29,6 +33,8 @@ class MailPlan:
     replaces: bool
     date: datetime
     product_reference: str
+    references: tuple[str, ...] = ()
+    """Message-IDs of earlier mails about the same report to this recipient, oldest first."""
 
 
 def build_mail(plan: MailPlan, address: str, header: CdaHeader, *, site: Site, xdm: bytes, pdf: bytes) -> bytes:
@@ -47,17 +53,30 @@ def build_mail(plan: MailPlan, address: str, header: CdaHeader, *, site: Site, x
     )
     mail.add_attachment(pdf, maintype="application", subtype="pdf", filename=names.pdf_name(header))
     mail.set_boundary(boundary(plan.delivery_key))
-    return _machine_headers(plan, header) + mail.as_bytes()
+    carried = {"X-MSS-CODECDA": header.code.code, "X-MSS-INS": "O" if ins_complete(header) else "N"}
+    return _machine_headers(plan, carried) + mail.as_bytes()
 
 
-def _machine_headers(plan: MailPlan, header: CdaHeader) -> bytes:
+def build_notice(plan: MailPlan, address: str, header: CdaHeader, *, site: Site) -> bytes:
+    """The bytes of a mail that tells of a withdrawal: preset text, no document, no medical content (RIS.MSS.16)."""
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = _address(site.mss_display_name, plan.mailbox)
+    if site.reply_to:
+        mail["Reply-To"] = site.reply_to
+    mail["To"] = address
+    mail["Subject"] = names.withdrawal_subject(header)
+    mail["Date"] = format_datetime(plan.date)
+    mail.set_content(texts.withdrawal_body(site, to_patient=plan.to_patient), charset="utf-8", cte="quoted-printable")
+    # Without a document, X-MSS-CODECDA and X-MSS-INS are absent (spec/mss.md §4).
+    return _machine_headers(plan, {}) + mail.as_bytes()
+
+
+def _machine_headers(plan: MailPlan, carried: Mapping[str, str]) -> bytes:
     """Headers that software reads, one line each: the library would fold a long id after the colon."""
-    headers = {
-        "Message-ID": plan.ids.message_id,
-        "X-MSS-NIL": plan.product_reference,
-        "X-MSS-CODECDA": header.code.code,
-        "X-MSS-INS": "O" if ins_complete(header) else "N",
-    }
+    headers = {"Message-ID": plan.ids.message_id, "X-MSS-NIL": plan.product_reference, **carried}
+    if plan.references:
+        headers["In-Reply-To"] = plan.references[-1]
+        headers["References"] = " ".join(plan.references[-_REFERENCES:])
     if plan.to_patient:
         headers["X-MSS-MES"] = "FIN"
     else:

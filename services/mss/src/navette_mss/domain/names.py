@@ -10,6 +10,7 @@ from navette_documents.cda_model import CdaHeader, PatientHeader
 LABEL_LENGTH = 40
 SUBJECT_PREFIX = "XDM/1.0/DDM+"
 REPLACEMENT = "Annule et remplace"
+WITHDRAWAL = "Retrait d'un compte rendu d'imagerie"
 
 _LETTERS = str.maketrans(
     {"Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "ß": "ss", "Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d"}
@@ -24,15 +25,24 @@ def without_accents(text: str) -> str:
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
 
 
+def withdrawal_subject(header: CdaHeader) -> str:
+    """Subject of a notice of withdrawal. No XDM prefix: receivers route on it, and there is no archive."""
+    return " ".join(word for word in (WITHDRAWAL, *_who(header)) if word)
+
+
 def subject(header: CdaHeader, *, replaces: bool) -> str:
     """Subject of the mail that carries one CDA; receivers route on its beginning."""
-    patient = header.patient
     words = [" ".join(header.code.display.split())[:LABEL_LENGTH].strip()]
     if replaces:
         words.append(REPLACEMENT)
-    words += [without_accents(patient.birth_name).upper(), without_accents(first_given_name(patient))]
-    words.append(_french_date(patient.birth_date))
+    words += _who(header)
     return SUBJECT_PREFIX + " ".join(word for word in words if word)
+
+
+def _who(header: CdaHeader) -> list[str]:
+    patient = header.patient
+    names = [without_accents(patient.birth_name).upper(), without_accents(first_given_name(patient))]
+    return [*names, _french_date(patient.birth_date)]
 
 
 def pdf_name(header: CdaHeader) -> str:

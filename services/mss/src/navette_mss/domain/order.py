@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from navette_contracts.events import Audience, Recipient, RecipientRole, ReportComposed
+from navette_contracts.events import Audience, MailKind, Recipient, RecipientRole, ReportComposed
 from navette_documents.xds.from_cda import Visibility
 from pydantic import BaseModel, ConfigDict
 
@@ -35,11 +35,27 @@ class MailOrder(BaseModel):
     hidden_from_professionals: bool
     hidden_from_patient: bool
     hidden_from_representatives: bool
+    kind: MailKind = MailKind.REPORT
 
     @property
     def key(self) -> str:
         """Key of the work item."""
+        suffix = ":withdrawal" if self.is_notice else ""
+        return self.report_key + suffix
+
+    @property
+    def report_key(self) -> str:
+        """Key of the mail that carries the document itself."""
         return delivery_key(self.document_id, self.recipient_id)
+
+    @property
+    def is_notice(self) -> bool:
+        """Whether this mail tells of a withdrawal and carries no document."""
+        return self.kind is MailKind.WITHDRAWAL
+
+    def withdrawal(self, version: int) -> Self:
+        """The notice to whoever received this document that `version` of the report was withdrawn."""
+        return self.model_copy(update={"kind": MailKind.WITHDRAWAL, "version": version})
 
     @property
     def group(self) -> str:
@@ -59,6 +75,8 @@ class MailOrder(BaseModel):
     @property
     def forbidden_by(self) -> str | None:
         """The mask that forbids this mail, a code of the outcome table (spec/mss.md §6, T10)."""
+        if self.is_notice:
+            return None  # it goes to those who have the document
         if not self.to_patient:
             return "hidden-from-professionals" if self.hidden_from_professionals else None
         if self.hidden_from_patient:

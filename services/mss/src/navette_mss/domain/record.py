@@ -33,3 +33,5 @@ class FrozenMail:
     address: str | None
     sha256: str
     last_sent_at: datetime
+    references: tuple[str, ...] = ()
+    """Message-IDs of the mails about the same report that this recipient got before, oldest first."""

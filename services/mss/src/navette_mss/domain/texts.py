@@ -29,6 +29,28 @@ def body(site: Site, *, to_patient: bool, replaces: bool) -> str:
         paragraphs.append("Veuillez trouver ci-joint le compte rendu d'imagerie de votre patient.")
         answer = f" à {site.reply_to}" if site.reply_to else ""
         paragraphs.append(f"Vous pouvez répondre{answer} ou appeler le centre d'imagerie au {site.phone}.")
+    return _closed(site, paragraphs)
+
+
+def withdrawal_body(site: Site, *, to_patient: bool) -> str:
+    """Body of the notice that a report was withdrawn (RIS.MSS.16). The reason stays at the centre."""
+    whose = "votre examen" if to_patient else "votre patient"
+    paragraphs = [
+        "Bonjour,",
+        f"Le compte rendu d'imagerie de {whose} que {site.mss_display_name} vous a adressé par cette messagerie a été "
+        "RETIRÉ. Il ne doit plus être utilisé : merci de supprimer le document reçu et de ne pas en tenir compte.",
+    ]
+    if to_patient:
+        paragraphs.append(
+            "S'il figurait dans Mon espace santé, sa suppression y est demandée. Pour toute question, contactez votre "
+            f"médecin ou le centre d'imagerie au {site.phone}. Ce message n'attend pas de réponse."
+        )
+    else:
+        paragraphs.append(f"Pour toute question, appelez le centre d'imagerie au {site.phone}.")
+    return _closed(site, paragraphs)
+
+
+def _closed(site: Site, paragraphs: list[str]) -> str:
     address = f"{site.address.street}, {site.address.postal_code} {site.address.city}"
     paragraphs.append(f"{site.name}\n{address}")
     paragraphs.append(_AUTOMATIC)

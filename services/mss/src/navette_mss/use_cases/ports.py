@@ -141,6 +141,6 @@ class Mails(Protocol):
         """Remember what is about to be sent, before it is."""
         ...
 
-    async def earlier_sent(self, report_id: str, recipient_id: str, document_id: str) -> bool:
-        """Whether the recipient was sent another document of the report."""
+    async def earlier_sent(self, report_id: str, recipient_id: str, key: str) -> tuple[str, ...]:
+        """Message-IDs of the other mails with documents of the report that the recipient was sent, oldest first."""
         ...

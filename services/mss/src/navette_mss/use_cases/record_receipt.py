@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from navette_chassis import UnitOfWork
-from navette_contracts.events import ErrorClass, MssDelivered, MssFailed, RecipientRole
+from navette_contracts.events import ErrorClass, MailKind, MssDelivered, MssFailed, RecipientRole
 
 from navette_mss.adapters.mails import CURSORS, MAILS, RECEIPTS
 from navette_mss.domain.receipts import Receipt, ReceiptKind, who_must_act
@@ -59,6 +59,7 @@ async def _tell(mail: dict[str, Any], receipt: Receipt, uow: UnitOfWork) -> None
         "version": mail["version"],
         "recipient_id": mail["recipient_id"],
         "role": RecipientRole(mail["role"]),
+        "kind": MailKind(mail.get("kind", MailKind.REPORT.value)),
     }
     if receipt.kind is ReceiptKind.DELIVERED and mail["state"] == MailState.SENT:
         state = MailState.DELIVERED

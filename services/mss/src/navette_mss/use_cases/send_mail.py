@@ -25,7 +25,7 @@ from navette_documents.xml import XmlRefused
 from navette_mss.domain.addresses import AddressRefused, check_domain, patient_address
 from navette_mss.domain.archive import Software, build_archive
 from navette_mss.domain.identity import MailIds, mail_ids
-from navette_mss.domain.mail import MailPlan, build_mail
+from navette_mss.domain.mail import MailPlan, build_mail, build_notice
 from navette_mss.domain.order import MailOrder
 from navette_mss.domain.outcomes import LOCAL_REFUSALS, Stage, Verdict, smtp_meaning
 from navette_mss.domain.receipts import ReceiptKind, who_must_act
@@ -102,7 +102,10 @@ class SendMail:
         cda, pdf, header = await self._documents(order, must_query=must_query)
         address = await self._address(order, header, frozen, must_query=must_query)
         plan = await self._plan(order, site, frozen)
-        message = await self._compose(order, plan, address, header, site=site, cda=cda, pdf=pdf)
+        if order.is_notice:
+            message = await asyncio.to_thread(build_notice, plan, address, header, site=site)
+        else:
+            message = await self._compose(order, plan, address, header, site=site, cda=cda, pdf=pdf)
         await self._freeze(order, plan, message, frozen, address)
         return await self._transmit(order, plan, address, message, must_query=must_query)
 
@@ -145,6 +148,10 @@ class SendMail:
                 return patient_address(header, domain, production=self.rules.production)
             if must_query and frozen is not None and frozen.address is not None:
                 return frozen.address  # a resend goes where the first copy may have gone
+            if order.is_notice:
+                copy = await self.mails.frozen(order.report_key)
+                if copy is not None and copy.address is not None:
+                    return copy.address  # where the document is, whatever the directory says today
             return check_domain(await self._resolve(order, must_query=must_query), self.rules.recipient_domains)
         except AddressRefused as refusal:
             raise _refused(refusal.code) from None
@@ -165,10 +172,11 @@ class SendMail:
     async def _plan(self, order: MailOrder, site: Site, frozen: FrozenMail | None) -> MailPlan:
         if frozen is not None:
             ids, mailbox = MailIds(frozen.message_id, frozen.envelope_id), frozen.mailbox
-            replaces, date = frozen.replaces, frozen.date
+            replaces, date, references = frozen.replaces, frozen.date, frozen.references
         else:
             ids, mailbox = mail_ids(order.key, site.mss_mailbox), site.mss_mailbox
-            replaces = await self.mails.earlier_sent(order.report_id, order.recipient_id, order.document_id)
+            references = await self.mails.earlier_sent(order.report_id, order.recipient_id, order.key)
+            replaces = bool(references) and not order.is_notice
             date = self.clock.now().replace(microsecond=0)
         return MailPlan(
             delivery_key=order.key,
@@ -178,6 +186,7 @@ class SendMail:
             replaces=replaces,
             date=date,
             product_reference=self.rules.product_reference,
+            references=references,
         )
 
     async def _compose(
@@ -234,6 +243,7 @@ def _frozen(plan: MailPlan, address: str | None, sha256: str, now: datetime) -> 
         address=address,
         sha256=sha256,
         last_sent_at=now,
+        references=plan.references,
     )
 
 

@@ -12,6 +12,7 @@ from navette_mss.adapters.mails import MAILS, RECEIPTS
 from navette_mss.domain.order import MailOrder
 from navette_mss.domain.receipts import ReceiptKind, who_must_act
 from navette_mss.domain.record import MailState
+from navette_mss.use_cases.tell_withdrawal import notify_if_withdrawn
 
 
 async def settle_mail(delivery: Delivery, outcome: Outcome, uow: UnitOfWork) -> None:
@@ -19,9 +20,12 @@ async def settle_mail(delivery: Delivery, outcome: Outcome, uow: UnitOfWork) -> 
     order = MailOrder.from_payload(delivery.payload)
     if outcome.kind is OutcomeKind.DELIVERED:
         state = await _accepted(order, outcome, uow)
+        await notify_if_withdrawn(order, uow)
     else:
         state = MailState.CANCELLED if outcome.kind is OutcomeKind.CANCELLED else MailState.FAILED
         await _emit_failure(order, outcome, uow)
+        if outcome.kind is OutcomeKind.CANCELLED and delivery.must_query:
+            await notify_if_withdrawn(order, uow)  # the attempt without answer may have been accepted
     # The counter makes this conflict with a notification that is recorded at the same moment.
     change = {"$set": {"state": state.value, "code": outcome.code}, "$inc": {"rev": 1}}
     await uow.collection(MAILS).update_one({"_id": order.key}, change)
@@ -63,4 +67,5 @@ def _facts(order: MailOrder) -> dict[str, Any]:
         "version": order.version,
         "recipient_id": order.recipient_id,
         "role": order.role,
+        "kind": order.kind,
     }

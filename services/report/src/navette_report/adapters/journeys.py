@@ -7,6 +7,7 @@ from typing import Any
 
 from navette_chassis import UnitOfWork
 
+from navette_report.domain.activity import done_at, failed_at
 from navette_report.domain.journey import JourneyLine
 
 LINES = "journey_lines"
@@ -28,13 +29,23 @@ class JourneyRepository:
         rows = self._collection.find({"report_id": report_id, "version": version}).sort("_id", 1)
         return [line_of(row) async for row in rows]
 
+    async def label_of(self, report_id: str, recipient_id: str) -> str | None:
+        """The name of a recipient in whatever version names it."""
+        rows = self._collection.find({"report_id": report_id, "recipient_id": recipient_id})
+        labels = [str(row["line"]["label"]) async for row in rows if row["line"].get("label")]
+        return labels[0] if labels else None
+
     async def put(self, line: JourneyLine) -> None:
         """Store a new or changed line."""
         row = {
             "_id": line.key,
             "report_id": line.report_id,
             "version": line.version,
+            "recipient_id": line.recipient_id,
             "state": line.shown.state.value,
+            # What the activity figures are counted by.
+            "done_at": done_at(line),
+            "failed_at": failed_at(line),
             "line": line.model_dump(mode="json"),
         }
         await self._collection.replace_one({"_id": line.key}, row, upsert=True)

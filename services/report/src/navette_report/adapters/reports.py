@@ -7,10 +7,12 @@ from typing import Any
 
 from navette_chassis import UnitOfWork
 
-from navette_report.domain.audience import audience
-from navette_report.domain.report import Report, State, Version
+from navette_report.domain.editions import awaits_identity
+from navette_report.domain.lifecycle import IN_FORCE, State
+from navette_report.domain.report import Report
 
 REPORTS = "reports"
+WAITING_INS, TO_ANNOUNCE, PROVISIONAL, HELD = "waiting-ins", "to-announce", "provisional", "held"
 
 
 class ReportRepository:
@@ -52,18 +54,31 @@ def _row(report: Report) -> dict[str, Any]:
         "patient_id": report.patient_id,
         "site_id": report.site_id,
         "state": report.current.state.value,
-        "awaits_identity": _awaits_identity(report.current),
+        "awaits_identity": awaits_identity(report),
+        "worklists": worklists_of(report),
+        "examined_at": report.current.content.exam.started_at,
         "updated_at": report.updated_at,
+        "signatures": [
+            {"rpps": version.signature.signatory.rpps, "at": version.signature.signed_at}
+            for version in report.versions
+            if version.signature is not None
+        ],
         "report": report.model_dump(mode="json"),
     }
 
 
-def _awaits_identity(version: Version) -> bool:
-    """Whether a better identity would change something for this version."""
-    if version.state in (State.WAITING, State.HELD) or version.findings:
-        return True
-    if version.state is not State.COMPOSED or version.signature is None:
-        return False
-    if any(edition.ins_qualified for edition in version.editions):
-        return False
-    return not version.served.issuperset(audience(version.signature.choices, qualified=True))
+def worklists_of(report: Report) -> list[str]:
+    """The work lists a report stands on (RIS.CRR.05, spec/dsr.md §4 C1, C3, C7); failures stand on the lines."""
+    found = []
+    if report.draft is not None:
+        found.append(PROVISIONAL)
+    version = report.validated
+    if version is None or version.state not in IN_FORCE:
+        return found
+    if version.to_announce:
+        found.append(TO_ANNOUNCE)
+    if version.state is State.HELD or version.findings:
+        found.append(HELD)
+    elif version.state is not State.SIGNED and awaits_identity(report):
+        found.append(WAITING_INS)
+    return found

@@ -7,8 +7,9 @@ from datetime import datetime, tzinfo
 
 from navette_contracts.events import RecipientRole, WhoMustAct
 
-from navette_report.domain.journey import Channel, JourneyLine, LineState
-from navette_report.domain.report import State
+from navette_report.domain.acts import Offer
+from navette_report.domain.journey import Channel, JourneyLine, LineKind, LineState
+from navette_report.domain.lifecycle import Act, State
 
 LINE_STATES: Mapping[LineState, str] = {
     LineState.WAITING: "En attente",
@@ -23,10 +24,33 @@ LINE_STATES: Mapping[LineState, str] = {
 
 REPORT_STATES: Mapping[State, str] = {
     State.DRAFT: "Brouillon",
+    State.PROVISIONAL: "Provisoire, non validé",
     State.SIGNED: "Validé, composition en cours",
     State.WAITING: "Validé, en attente de l’identité",
     State.HELD: "Validé, document retenu",
     State.COMPOSED: "Validé",
+    State.REPLACED: "Remplacé",
+    State.WITHDRAWN: "Retiré",
+}
+
+OFFERS: Mapping[Offer, str] = {
+    Offer.EDIT: "Modifier le brouillon",
+    Offer.PROPOSE: "Demander l’accord de confrères",
+    Offer.AGREE: "Donner son accord",
+    Offer.SIGN: "Valider",
+    Offer.ABANDON: "Abandonner la nouvelle version",
+    Offer.ANNOUNCE: "Enregistrer l’annonce au patient",
+    Offer.REPLACE: "Remplacer par une nouvelle version",
+    Offer.WITHDRAW: "Retirer le compte rendu",
+}
+"""None hides what was visible: the DMP does not take it back (spec/dsr.md §4 C2)."""
+
+WORKLISTS: Mapping[str, str] = {
+    "waiting-ins": "En attente de l’INS",
+    "to-announce": "À annoncer",
+    "provisional": "Non validés",
+    "held": "Retenus",
+    "failed": "En échec",
 }
 
 WHO: Mapping[WhoMustAct, str] = {
@@ -45,6 +69,8 @@ REASONS: Mapping[str, str] = {
     "identity_merged": "Dossier du patient fusionné : compte rendu à reprendre",
     "ins_not_qualified": "Identité non qualifiée : l’INS ne peut pas être utilisée",
     "announcement_needed": "Annonce au patient à faire avant l’envoi",
+    "superseded": "Remplacé par une nouvelle version avant l’envoi",
+    "withdrawn": "Compte rendu retiré avant l’envoi",
     "withheld_from_dmp": "Non déposé, sur décision du radiologue",
     "withheld_from_patient": "Non envoyé au patient, sur décision du radiologue",
     "hidden_from_professionals": "Masqué aux professionnels, sur décision du radiologue",
@@ -59,6 +85,9 @@ ANSWERS: Mapping[str, str] = {
     "LocalPolicyRestrictionError": "Le DMP refuse le dépôt pour ce site",
     "DMPAccessDeniedByRightsService": "Le DMP refuse l’accès à ce site",
     "DMPInvalidCertificate": "Le DMP refuse le certificat du site",
+    "superseded": "Remplacé par une nouvelle version avant l’envoi",
+    "withdrawn": "Compte rendu retiré avant l’envoi",
+    "replaced-document-gone": "La version à remplacer n’est plus dans le DMP",
     "ins-not-qualified": "Identité non qualifiée : l’INS ne peut pas être utilisée",
     "unknown-site": "Site non configuré",
     **dict.fromkeys(("510", "512", "513", "550", "551", "553"), "L’adresse n’existe pas ou refuse les messages"),
@@ -75,17 +104,54 @@ RULES: Mapping[str, str] = {
         "Un compte rendu à annoncer est d’abord invisible pour le patient : il ne peut pas être aussi masqué "
         "aux professionnels."
     ),
+    "agreement_of_a_co_reader_missing": "Un confrère dont l’accord est demandé ne l’a pas encore donné.",
+    "co_reader_missing": "Indiquez au moins un confrère qui doit donner son accord.",
+    "not_a_co_reader": "Votre accord n’est pas demandé pour ce compte rendu.",
+    "not_validated_yet": "Ce compte rendu n’est pas encore validé : modifiez le brouillon.",
+    "not_built_on_the_last_version": (
+        "Une version plus récente existe : la nouvelle version doit partir de la dernière version validée."
+    ),
+    "replacement_already_being_written": "Une nouvelle version est déjà en cours d’écriture.",
+    "no_replacement_being_written": "Aucune nouvelle version n’est en cours d’écriture.",
+    "nothing_to_announce": "Ce compte rendu n’est pas à annoncer au patient.",
+    "already_announced": "L’annonce au patient est déjà enregistrée.",
+    "former_version_in_dmp": (
+        "La version précédente est dans le DMP : sa correction doit y aller aussi. Pour l’en ôter, retirez le "
+        "compte rendu."
+    ),
+    "former_version_seen_by_professionals": (
+        "Des professionnels ont reçu la version précédente : sa correction ne peut pas leur être masquée. "
+        "Remplacez sans masquer, ou retirez le compte rendu."
+    ),
+    "former_version_seen_by_patient": (
+        "La version précédente était visible par le patient : ce qui a été visible ne peut plus être masqué. "
+        "Remplacez sans masquer, ou retirez le compte rendu."
+    ),
+    "former_version_sent_to_patient": (
+        "Le patient a reçu la version précédente par messagerie : il doit recevoir sa correction."
+    ),
     "findings_missing": "Le compte rendu n’a pas de résultats.",
     "conclusion_missing": "Le compte rendu n’a pas de conclusion.",
     "rpps_missing_from_sign_on": "La session ne porte pas de numéro RPPS : reconnectez-vous avec Pro Santé Connect.",
     "name_missing_from_sign_on": "La session ne porte pas de nom : reconnectez-vous avec Pro Santé Connect.",
 }
+_ENDED = {
+    State.REPLACED: "Cette version a été remplacée : l’acte n’est plus possible.",
+    State.WITHDRAWN: "Ce compte rendu a été retiré : l’acte n’est plus possible.",
+}
+_BEING_MADE = "Le document de ce compte rendu est en cours de composition : recommencez dans un instant."
 ALREADY_SIGNED = "Ce compte rendu n’est plus un brouillon : il est déjà validé."
 
 
 def rule(code: str) -> str:
     """Sentence of a broken rule."""
-    return RULES.get(code, ALREADY_SIGNED)
+    if code in RULES:
+        return RULES[code]
+    if code == f"{Act.REPLACE}_not_allowed_when_{State.SIGNED}":
+        return _BEING_MADE
+    if code == f"{Act.AGREE}_not_allowed_when_{State.DRAFT}":
+        return RULES["not_a_co_reader"]
+    return next((text for state, text in _ENDED.items() if code.endswith(f"_when_{state}")), ALREADY_SIGNED)
 
 
 def reason(line: JourneyLine) -> str:
@@ -112,16 +178,29 @@ def recipient(line: JourneyLine) -> str:
 def role(line: JourneyLine) -> str:
     """In what capacity, and how, a recipient receives."""
     if line.channel is Channel.DMP:
-        return "Mon espace santé"
+        return {LineKind.RELEASE: "Visibilité après annonce", LineKind.WITHDRAWAL: "Suppression"}.get(
+            line.kind, "Mon espace santé"
+        )
     words = {RecipientRole.REQUESTER: "Demandeur", RecipientRole.COPY: "Copie"}
-    return " · ".join(filter(None, (words.get(line.role), "MSSanté")))
+    notice = "Avis de retrait" if line.kind is LineKind.WITHDRAWAL else ""
+    return " · ".join(filter(None, (words.get(line.role), notice, "MSSanté")))
+
+
+_DMP_DONE = {LineKind.REPORT: "Déposé", LineKind.RELEASE: "Visible par le patient", LineKind.WITHDRAWAL: "Supprimé"}
 
 
 def line_state(line: JourneyLine) -> str:
     """State of a line; the DMP keeps documents rather than receives mail."""
-    if line.channel is Channel.DMP and line.shown.state is LineState.DELIVERED:
-        return "Déposé"
+    if line.shown.state is LineState.DELIVERED and line.channel is Channel.DMP:
+        return _DMP_DONE[line.kind]
+    if line.kind is LineKind.WITHDRAWAL and line.shown.state is LineState.SCHEDULED:
+        return "Retrait en cours"
     return LINE_STATES[line.shown.state]
+
+
+def step(line: JourneyLine, state: LineState) -> str:
+    """Name of a step of a line."""
+    return _DMP_DONE[line.kind] if line.channel is Channel.DMP and state is LineState.DELIVERED else LINE_STATES[state]
 
 
 def moment(value: datetime | None, zone: tzinfo) -> str:

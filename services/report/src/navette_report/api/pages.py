@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.resources import files
 from typing import Annotated
 
@@ -10,23 +11,40 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from navette_chassis import Service
-from navette_chassis.auth import require
+from navette_chassis.auth import Principal, require
 from navette_chassis.problem import ProblemError
 
 from navette_report.adapters.patients import KnownPatient
 from navette_report.api import french
 from navette_report.api.access import CareTeam, PageViews, record, visible_report
+from navette_report.api.worklists import Worklist
+from navette_report.domain.acts import offered
 from navette_report.domain.ins_datamatrix import NATURE
 from navette_report.domain.journey import FAILURES, JourneyLine, LineState
-from navette_report.domain.report import State
+from navette_report.domain.lifecycle import State
+from navette_report.settings import ReportSettings
 from navette_report.use_cases.compose_report import Desk
-from navette_report.use_cases.read_reports import Followed, follow_report, list_reports, patients_of
+from navette_report.use_cases.read_reports import (
+    Followed,
+    Wanted,
+    follow_report,
+    late_drafts,
+    list_failed,
+    list_reports,
+    patients_of,
+)
 
 _ASSETS = {"journey.css": "text/css; charset=utf-8", "journey.js": "text/javascript; charset=utf-8"}
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
 _MARKS = {
     LineState.WAITING: "◷",
     LineState.SCHEDULED: "→",
@@ -48,7 +66,7 @@ class _PatientView:
     nature: str
 
 
-def page_routes(service: Service, desk: Desk) -> APIRouter:
+def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRouter:
     """`/pages/journey`, `/pages/reports/{id}` and their two assets."""
     router = APIRouter(prefix="/pages", tags=["pages"])
     views = PageViews()
@@ -57,23 +75,17 @@ def page_routes(service: Service, desk: Desk) -> APIRouter:
 
     def page(template: str, **values: object) -> HTMLResponse:
         html = environment.get_template(template).render(zone=desk.zone, **values)
-        return HTMLResponse(
-            html,
-            headers={
-                "Content-Security-Policy": _POLICY,
-                "Cache-Control": "no-store",
-                "Referrer-Policy": "same-origin",
-                "X-Content-Type-Options": "nosniff",
-            },
-        )
+        return HTMLResponse(html, headers=_HEADERS)
 
     @router.get("/journey", response_class=HTMLResponse)
     async def journey(
         caller: CareTeam,
         state: State | None = None,
+        worklist: Worklist | None = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> HTMLResponse:
-        found = await list_reports(service.database, caller.sites, state=state, limit=limit)
+        found = await _listed(service, caller, state, worklist, limit)
+        overdue = service.clock.now() - timedelta(hours=settings.reminder_hours)
         if views.is_new(caller, "journey", service.clock.now()):
             await record(service, caller, "journey.list", "page", "journey", None, granted=True)
         patients = await _views(service, desk, found)
@@ -83,6 +95,10 @@ def page_routes(service: Service, desk: Desk) -> APIRouter:
             patients=patients,
             sites=desk.sites,
             state=state,
+            worklist=worklist,
+            worklists=Worklist,
+            late=await late_drafts(service.database, caller.sites, before=overdue),
+            reminder_hours=settings.reminder_hours,
             states=[one for one in State if one is not State.SIGNED],
             blocked=sum(any(_needs_somebody(line) for line in one.lines) for one in found),
         )
@@ -95,6 +111,7 @@ def page_routes(service: Service, desk: Desk) -> APIRouter:
         return page(
             "report.html",
             one=followed,
+            offers=offered(report),
             patient=patients[report.patient_id],
             site=desk.sites.get(report.site_id),
         )
@@ -107,6 +124,15 @@ def page_routes(service: Service, desk: Desk) -> APIRouter:
         return Response(content, media_type=_ASSETS[name], headers={"Cache-Control": "max-age=300"})
 
     return router
+
+
+async def _listed(
+    service: Service, caller: Principal, state: State | None, worklist: Worklist | None, limit: int
+) -> list[Followed]:
+    if worklist is Worklist.FAILED:
+        return await list_failed(service.database, caller.sites, limit=limit)
+    wanted = Wanted(state=state, worklist=None if worklist is None else worklist.value)
+    return await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
 
 
 def _needs_somebody(line: JourneyLine) -> bool:

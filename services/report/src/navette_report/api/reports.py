@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
-from navette_chassis import Service, UnitOfWork
-from navette_chassis.auth import Principal
+from navette_chassis import Service
 from navette_chassis.problem import FieldProblem, ProblemError
 
 from navette_report.adapters import documents
-from navette_report.adapters.reports import ReportRepository
-from navette_report.api import french
-from navette_report.api.access import CareTeam, Radiologist, record, visible_report
+from navette_report.api.access import CareTeam, visible_report
 from navette_report.api.schemas import (
     FullReportAnswer,
     JourneyAnswer,
@@ -20,17 +18,14 @@ from navette_report.api.schemas import (
     ReportAnswer,
     ReportList,
 )
-from navette_report.domain.choices import SignatureChoices
-from navette_report.domain.report import Forbidden, Report, State
-from navette_report.domain.signatory import signatory_of
+from navette_report.domain.lifecycle import State
 from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.draft_report import draft_report
-from navette_report.use_cases.read_reports import follow_report, list_reports
-from navette_report.use_cases.sign_report import sign_report
+from navette_report.use_cases.read_reports import Wanted, follow_report, list_reports
 
 
 def report_routes(service: Service, desk: Desk) -> APIRouter:
-    """Draft, sign, read, list, follow."""
+    """Draft, read, list, follow."""
     router = APIRouter(prefix="/reports", tags=["reports"])
 
     @router.post("", status_code=status.HTTP_201_CREATED)
@@ -38,29 +33,45 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
         caller.require_site(body.site_id)
         if body.site_id not in desk.sites:
             raise ProblemError.invalid(FieldProblem("site_id", "unknown_site"))
+        model = None
+        if body.model is not None and (model := desk.models.find(body.site_id, body.model)) is None:
+            raise ProblemError.invalid(FieldProblem("model", "unknown_model"))
         report = await service.transact(
             draft_report,
             patient_id=body.patient_id,
             site_id=body.site_id,
             content=body.content,
             author=caller.subject,
+            model=model,
         )
         response.headers["Location"] = f"/reports/{report.report_id}"
         return ReportAnswer.of(report)
-
-    @router.post("/{report_id}/sign")
-    async def sign(caller: Radiologist, report_id: str, body: SignatureChoices) -> ReportAnswer:
-        return ReportAnswer.of(await _sign(service, caller, report_id, body))
 
     @router.get("")
     async def read_list(
         caller: CareTeam,
         state: State | None = None,
+        patient_id: Annotated[str | None, Query(max_length=128)] = None,
+        site_id: Annotated[str | None, Query(max_length=128)] = None,
+        examined_from: date | None = None,
+        examined_to: date | None = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> ReportList:
-        found = await list_reports(service.database, caller.sites, state=state, limit=limit)
+        wanted = Wanted(
+            state=state,
+            patient_id=patient_id,
+            site_id=site_id,
+            examined_from=None if examined_from is None else _midnight(examined_from, desk),
+            examined_before=None if examined_to is None else _midnight(examined_to + timedelta(days=1), desk),
+        )
+        found = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
         return ReportList(reports=[JourneyAnswer.of(one) for one in found])
 
+    _reading_routes(router, service)
+    return router
+
+
+def _reading_routes(router: APIRouter, service: Service) -> None:
     @router.get("/{report_id}")
     async def read_one(caller: CareTeam, report_id: str) -> FullReportAnswer:
         return FullReportAnswer.of(await visible_report(service, caller, report_id, "report.read"))
@@ -73,9 +84,10 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
     @router.get("/{report_id}/document.pdf", response_class=Response)
     async def read_pdf(caller: CareTeam, report_id: str) -> Response:
         report = await visible_report(service, caller, report_id, "document.read")
-        if not report.current.editions:
+        version = report.validated
+        if version is None or not version.editions:
             raise ProblemError.not_found("Le document de ce compte rendu n'est pas encore composé.")
-        document_id = report.current.editions[-1].reference.document_id
+        document_id = version.editions[-1].reference.document_id
         content = await documents.read(service.database, document_id, documents.Form.PDF)
         return Response(
             content,
@@ -86,28 +98,6 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
             },
         )
 
-    return router
 
-
-async def _sign(service: Service, caller: Principal, report_id: str, choices: SignatureChoices) -> Report:
-    async def work(uow: UnitOfWork) -> Report:
-        report = await ReportRepository(uow).get(report_id)
-        if report is None:
-            raise ProblemError.not_found()
-        caller.require_site(report.site_id)
-        return await sign_report(
-            uow,
-            report=report,
-            signatory=signatory_of(caller.rpps, caller.name),
-            choices=choices,
-            signer=caller.subject,
-        )
-
-    try:
-        return await service.transact(work)
-    except Forbidden as forbidden:
-        raise ProblemError.conflict(forbidden.rule.replace("_", "-"), french.rule(forbidden.rule)) from None
-    except ProblemError as problem:
-        if problem.status == status.HTTP_403_FORBIDDEN:
-            await record(service, caller, "report.sign", "report", report_id, None, granted=False)
-        raise
+def _midnight(day: date, desk: Desk) -> datetime:
+    return datetime.combine(day, time(), tzinfo=desk.zone)

@@ -8,9 +8,11 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from navette_report.api import french
-from navette_report.domain.content import ReportContent, Strict
+from navette_report.domain.acts import offered
+from navette_report.domain.content import ReportContent
+from navette_report.domain.fields import Strict
 from navette_report.domain.journey import JourneyLine
-from navette_report.domain.report import Report
+from navette_report.domain.report import Report, Version
 from navette_report.use_cases.read_reports import Followed
 
 OpaqueId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
@@ -22,6 +24,8 @@ class NewReport(Strict):
     patient_id: OpaqueId
     site_id: OpaqueId
     content: ReportContent
+    model: Annotated[str, Field(max_length=64)] | None = None
+    """Report model of the site; it may preset choices."""
 
 
 class Answer(BaseModel):
@@ -33,6 +37,8 @@ class Answer(BaseModel):
 class LineAnswer(Answer):
     """One recipient by one channel."""
 
+    version: int
+    kind: str
     channel: str
     recipient_id: str
     role: str
@@ -49,6 +55,8 @@ class LineAnswer(Answer):
     def of(cls, line: JourneyLine) -> Self:
         """The answer for a line."""
         return cls(
+            version=line.version,
+            kind=line.kind,
             channel=line.channel,
             recipient_id=line.recipient_id,
             role=line.role,
@@ -78,6 +86,57 @@ class EditionAnswer(Answer):
     cda_sha256: str
 
 
+class ChoiceAnswer(Answer):
+    """One choice about the document, who made it and when."""
+
+    name: str
+    value: bool
+    by: str
+    at: datetime
+
+
+class VersionAnswer(Answer):
+    """One version of the chain."""
+
+    version: int
+    state: str
+    state_label: str
+    signed_at: datetime | None
+    signed_by_rpps: str | None
+    announced_at: datetime | None
+    withdrawn_at: datetime | None
+    co_readers: list[str]
+    missing_agreements: list[str]
+    choices: list[ChoiceAnswer]
+    unique_ids: list[str]
+
+    @classmethod
+    def of(cls, version: Version) -> Self:
+        """The answer for a version."""
+        signature = version.signature
+        return cls(
+            version=version.number,
+            state=version.state,
+            state_label=french.REPORT_STATES[version.state],
+            signed_at=None if signature is None else signature.signed_at,
+            signed_by_rpps=None if signature is None else signature.signatory.rpps,
+            announced_at=None if version.announcement is None else version.announcement.at,
+            withdrawn_at=None if version.withdrawal is None else version.withdrawal.at,
+            co_readers=list(version.co_readers),
+            missing_agreements=list(version.missing_agreements),
+            choices=[ChoiceAnswer(**one.model_dump()) for one in version.choices],
+            unique_ids=[edition.reference.unique_id for edition in version.editions],
+        )
+
+
+class OfferAnswer(Answer):
+    """An act that would be accepted now, and whose it is."""
+
+    act: str
+    label: str
+    who: str
+
+
 class ReportAnswer(Answer):
     """A report without its text."""
 
@@ -95,6 +154,8 @@ class ReportAnswer(Answer):
     updated_at: datetime
     editions: list[EditionAnswer]
     findings: list[dict[str, str]]
+    versions: list[VersionAnswer]
+    offers: list[OfferAnswer]
 
     @classmethod
     def of(cls, report: Report) -> Self:
@@ -129,6 +190,10 @@ class ReportAnswer(Answer):
                 for one in version.editions
             ],
             findings=[one.model_dump() for one in version.findings],
+            versions=[VersionAnswer.of(one) for one in report.versions],
+            offers=[
+                OfferAnswer(act=offer, label=french.OFFERS[offer], who=who.value) for offer, who in offered(report)
+            ],
         )
 
 
@@ -144,15 +209,20 @@ class FullReportAnswer(ReportAnswer):
 
 
 class JourneyAnswer(Answer):
-    """A report and where it is."""
+    """A report and where it is: the lines of its last version with lines, and those of the versions before."""
 
     report: ReportAnswer
     lines: list[LineAnswer]
+    former_lines: list[LineAnswer]
 
     @classmethod
     def of(cls, followed: Followed) -> Self:
         """The answer for a report and its lines."""
-        return cls(report=ReportAnswer.of(followed.report), lines=[LineAnswer.of(line) for line in followed.lines])
+        return cls(
+            report=ReportAnswer.of(followed.report),
+            lines=[LineAnswer.of(line) for line in followed.lines],
+            former_lines=[LineAnswer.of(line) for line in followed.former],
+        )
 
 
 class ReportList(Answer):

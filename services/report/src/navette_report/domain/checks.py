@@ -22,10 +22,12 @@ from navette_documents.identifiers import (
     is_valid_matricule,
     rpps_of_ps_idnat,
 )
+from navette_documents.imaging_codes import SCREENING
 from navette_documents.xml import XmlRefused, parse_xml
 
-from navette_report.domain.cda.document import N1_TEMPLATES
+from navette_report.domain.cda.document import N1_TEMPLATES, N3_TEMPLATES
 from navette_report.domain.cda.tree import HL7
+from navette_report.domain.checks_n3 import check_structured_body
 from navette_report.domain.document import DocumentModel
 from navette_report.domain.report import Finding
 
@@ -75,7 +77,7 @@ def _cda(document: DocumentModel, cda: bytes, pdf: bytes, *, production: bool) -
     for rule in (_identity_of_document, _people, _order_and_acts):
         yield from rule(header, document)
     yield from _patient(header, document, root, production=production)
-    yield from _body(root, pdf)
+    yield from _body(root, document, pdf)
 
 
 def _structure(root: etree._Element) -> Iterator[tuple[str, str]]:
@@ -92,8 +94,9 @@ def _structure(root: etree._Element) -> Iterator[tuple[str, str]]:
 
 
 def _identity_of_document(header: CdaHeader, document: DocumentModel) -> Iterator[tuple[str, str]]:
-    if header.template_ids != N1_TEMPLATES:
-        yield "templates_of_n1", "templateId"
+    level = document.site.cda_level
+    if header.level != level or header.template_ids != (N3_TEMPLATES if level == "N3" else N1_TEMPLATES):
+        yield "templates_of_the_level", "templateId"
     if header.code.code != "18748-4":
         yield "type_code", "code"
     if header.id.root != document.unique_id or header.id.extension is not None:
@@ -110,9 +113,15 @@ def _identity_of_document(header: CdaHeader, document: DocumentModel) -> Iterato
 
 
 def _people(header: CdaHeader, document: DocumentModel) -> Iterator[tuple[str, str]]:
-    signer = document.signature.signatory.rpps
-    for path, person in (("author", header.authors[0]), ("legalAuthenticator", header.legal_authenticator)):
-        if _rpps(person) != signer:
+    signer, remote = document.signature.signatory.rpps, document.content.teleradiology
+    responsible = signer if remote is None else remote.responsible.rpps
+    expected = [("author", header.authors[0], signer)]
+    expected.append(("legalAuthenticator", header.legal_authenticator, responsible))
+    if remote is not None:
+        # Teleradiology: the doctor responsible at the site is an author too (spec/cda.md §4.3).
+        expected.append(("author[2]", header.authors[-1], responsible))
+    for path, person, rpps in expected:
+        if _rpps(person) != rpps:
             yield "rpps_of_the_signatory", path
         if not person.family or person.organisation is None or person.organisation.id is None:
             yield "name_and_organisation", path
@@ -131,9 +140,10 @@ def _order_and_acts(header: CdaHeader, document: DocumentModel) -> Iterator[tupl
     accession = header.orders[0].accession if header.orders else None
     if accession is None or accession.extension != document.content.exam.accession_number:
         yield "accession_number", "inFulfillmentOf/order"
-    if len(header.acts) != len(document.content.acts):
+    acts = tuple(act for act in header.acts if act.code is None or act.code.code != SCREENING.code)
+    if len(acts) != len(document.content.acts) or header.acts[: len(acts)] != acts:
         yield "one_per_act", "documentationOf"
-    for place, act in enumerate(header.acts, 1):
+    for place, act in enumerate(acts, 1):
         path = f"documentationOf[{place}]/serviceEvent"
         if act.study_uid != document.content.exam.study_instance_uid:
             yield "study_instance_uid", path
@@ -164,21 +174,24 @@ def _patient(
     if ins is not None:
         yield "ins_of_unqualified_identity", path
     for element in root.iter():
-        if element.tag == f"{{{HL7}}}text" or not isinstance(element.tag, str):
+        if not isinstance(element.tag, str) or element.get("representation") == "B64":
             continue
         texts = (element.text or "", element.get("extension", ""), element.get("value", ""))
         if any(is_valid_matricule(found) for text in texts for found in _MATRICULE.findall(text)):
             yield "matricule_of_unqualified_identity", etree.QName(element).localname
 
 
-def _body(root: etree._Element, pdf: bytes) -> Iterator[tuple[str, str]]:
-    text = root.find(f"{{{HL7}}}component/{{{HL7}}}nonXMLBody/{{{HL7}}}text")
-    if text is None or text.get("mediaType") != "application/pdf" or text.get("representation") != "B64":
-        yield "body_of_n1", "component/nonXMLBody/text"
+def _body(root: etree._Element, document: DocumentModel, pdf: bytes) -> Iterator[tuple[str, str]]:
+    path, kept = ("component/nonXMLBody/text", root.find(f"{{{HL7}}}component/{{{HL7}}}nonXMLBody/{{{HL7}}}text"))
+    if document.site.cda_level == "N3":
+        path, kept = "observationMedia/value", root.find(f".//{{{HL7}}}observationMedia/{{{HL7}}}value")
+        yield from check_structured_body(root, document)
+    if kept is None or kept.get("mediaType") != "application/pdf" or kept.get("representation") != "B64":
+        yield "pdf_missing", path
         return
     try:
-        inside = base64.b64decode(text.text or "", validate=True)
+        inside = base64.b64decode(kept.text or "", validate=True)
     except (binascii.Error, ValueError):
         inside = b""
     if inside != pdf:
-        yield "body_is_not_the_pdf", "component/nonXMLBody/text"
+        yield "body_is_not_the_pdf", path

@@ -5,9 +5,12 @@ There is no global switch and no later "hide": what was visible cannot be hidden
 
 from __future__ import annotations
 
-from navette_contracts.events import Visibility
+from collections.abc import Iterable
 
-from navette_report.domain.content import Strict
+from navette_contracts.events import Visibility
+from pydantic import AwareDatetime
+
+from navette_report.domain.fields import Strict
 
 
 class SignatureChoices(Strict):
@@ -41,3 +44,26 @@ def forbidden_combinations(choices: SignatureChoices) -> tuple[str, ...]:
     if choices.hidden_from_professionals and choices.announcement_needed:
         broken.append("hidden_from_professionals_until_announced")
     return tuple(broken)
+
+
+class ChoiceMade(Strict):
+    """One choice about one document: which, who made it, when. `by` is an RPPS, an account, or a report model."""
+
+    name: str
+    value: bool
+    by: str
+    at: AwareDatetime
+
+
+def standing(made: Iterable[ChoiceMade]) -> SignatureChoices:
+    """The choices as they stand: the last word about each counts."""
+    return SignatureChoices.model_validate({one.name: one.value for one in made})
+
+
+def made_by(
+    made: tuple[ChoiceMade, ...], wanted: SignatureChoices, *, by: str, at: AwareDatetime
+) -> tuple[ChoiceMade, ...]:
+    """`made` with an entry for each choice that `wanted` changes."""
+    before = standing(made)
+    changed = [name for name in SignatureChoices.model_fields if getattr(before, name) != getattr(wanted, name)]
+    return (*made, *(ChoiceMade(name=name, value=getattr(wanted, name), by=by, at=at) for name in changed))

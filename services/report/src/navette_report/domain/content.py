@@ -9,39 +9,28 @@ from enum import StrEnum
 from typing import Annotated, Self
 
 from navette_contracts.events import RecipientRole
-from navette_documents.codes import MODALITIES, REGIONS, SPECIALTIES
+from navette_documents.codes import SPECIALTIES
 from navette_documents.identifiers import parse_finess, parse_oid, parse_rpps
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from navette_documents.imaging_codes import CONTRAINDICATIONS
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from navette_report.domain.repertoire import clean, is_printable
+from navette_report.domain.fields import Identifier, Line, Prose, RecipientId, Strict
+from navette_report.domain.imaging import Act, Laterality
 
-
-def _line(value: str) -> str:
-    value = " ".join(clean(value).split(" ")).strip()
-    if not value:
-        raise ValueError("empty")
-    if not is_printable(value):
-        raise ValueError("unprintable_character")
-    return value
-
-
-def _prose(value: str) -> str:
-    value = clean(value).strip()
-    if not is_printable(value, lines=True):
-        raise ValueError("unprintable_character")
-    return value
-
-
-def _modality(value: str) -> str:
-    if value not in MODALITIES:
-        raise ValueError("unknown_modality")
-    return value
-
-
-def _region(value: str) -> str:
-    if value not in REGIONS:
-        raise ValueError("unknown_region")
-    return value
+__all__ = [
+    "Act",
+    "Civility",
+    "Correspondent",
+    "Exam",
+    "Laterality",
+    "Line",
+    "Prose",
+    "ReportContent",
+    "ResponsibleDoctor",
+    "Strict",
+    "Teleradiology",
+    "Title",
+]
 
 
 def _specialty(value: str) -> str:
@@ -50,19 +39,10 @@ def _specialty(value: str) -> str:
     return value
 
 
-Line = Annotated[str, Field(max_length=200), AfterValidator(_line)]
-"""One line of printable text."""
-Prose = Annotated[str, Field(max_length=60_000), AfterValidator(_prose)]
-"""Paragraphs: lines; an empty line separates, "- " opens an item of a list."""
-Identifier = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")]
-"""Identifier given by another system (accession number, order number): visible ASCII, at most 64."""
-RecipientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
-
-
-class Strict(BaseModel):
-    """A frozen part of a report: unknown fields refused, values never shown in errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+def _contraindication(value: str) -> str:
+    if value not in CONTRAINDICATIONS:
+        raise ValueError("unknown_contraindication")
+    return value
 
 
 class Civility(StrEnum):
@@ -81,33 +61,6 @@ class Title(StrEnum):
     MG = "MG"
     PC = "PC"
     PG = "PG"
-
-
-class Laterality(StrEnum):
-    """Side of the body. Kept for the structured body; printed in the PDF."""
-
-    LEFT = "left"
-    RIGHT = "right"
-    BILATERAL = "bilateral"
-
-
-class Act(Strict):
-    """One imaging act that was done."""
-
-    loinc_code: Annotated[str, Field(pattern=r"^\d{1,5}-\d$")]
-    """Code of jdv-code-document-imagerie-cisis."""
-    loinc_label: Line
-    ccam_code: Annotated[str, Field(pattern=r"^[A-Z]{4}\d{3}$")] | None = None
-    ccam_label: Line | None = None
-    modality: Annotated[str, AfterValidator(_modality)]
-    region: Annotated[str, AfterValidator(_region)]
-    laterality: Laterality | None = None
-
-    @model_validator(mode="after")
-    def _ccam_named(self) -> Self:
-        if (self.ccam_code is None) != (self.ccam_label is None):
-            raise ValueError("ccam_code_and_label_go_together")
-        return self
 
 
 class Exam(Strict):
@@ -142,6 +95,8 @@ class Correspondent(Strict):
     organization: Line | None = None
     mss_address: Annotated[str, Field(pattern=r"^[^@\s<>]{1,64}@[A-Za-z0-9.-]{1,190}$")] | None = None
     phone: Annotated[str, Field(pattern=r"^\+?\d{10,14}$")] | None = None
+    treating_physician: bool = False
+    """Whether this is the patient's *médecin traitant*."""
 
     @model_validator(mode="after")
     def _professional(self) -> Self:
@@ -159,17 +114,50 @@ class Correspondent(Strict):
         return " ".join(word for word in words if word)
 
 
+class ResponsibleDoctor(Strict):
+    """The doctor who answers for the examination at the site that received the patient."""
+
+    rpps: Annotated[str, AfterValidator(parse_rpps)]
+    family_name: Line
+    given_name: Line | None = None
+    civility: Civility | None = None
+    specialty: Annotated[str, AfterValidator(_specialty)] = "G15_10/SM44"
+
+    @property
+    def display_name(self) -> str:
+        """ "Dr Prénom NOM"."""
+        return " ".join(word for word in ("Dr", self.given_name, self.family_name) if word)
+
+
+class Teleradiology(Strict):
+    """An examination read elsewhere: two authors, and the responsible doctor answers for the document."""
+
+    responsible: ResponsibleDoctor
+    reader_organization: Line
+    """Where the radiologist who signs works."""
+    reader_finess: Annotated[str, AfterValidator(parse_finess)]
+
+
 class ReportContent(Strict):
     """All that a draft holds. Findings and conclusion are required before signature, not before."""
 
     title: Line
     indication: Prose = ""
+    medical_history: Prose = ""
+    surgical_history: Prose = ""
+    contraindications: Annotated[
+        tuple[Annotated[str, AfterValidator(_contraindication)], ...], Field(max_length=22)
+    ] = ()
+    """Codes of CONTRAINDICATIONS; empty when none is known."""
     technique: Prose = ""
     comparison: Prose = ""
     findings: Prose = ""
     conclusion: Prose = ""
     acts: Annotated[tuple[Act, ...], Field(min_length=1, max_length=10)]
     exam: Exam
+    screening: bool = False
+    """Whether the examination was asked for as a screening."""
+    teleradiology: Teleradiology | None = None
     correspondents: Annotated[tuple[Correspondent, ...], Field(max_length=20)] = ()
 
     @model_validator(mode="after")

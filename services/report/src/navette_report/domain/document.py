@@ -1,4 +1,4 @@
-"""Everything one edition of a document says, whichever form it takes (PDF, CDA N1, later N3)."""
+"""Everything one edition of a document says, whichever form it takes (PDF, CDA N1 or N3)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ from navette_documents.sites import Site
 
 from navette_report.domain.audience import PARTIES, verdict
 from navette_report.domain.content import ReportContent
+from navette_report.domain.editions import EditionPlan
 from navette_report.domain.identity import PatientIdentity
-from navette_report.domain.report import EditionPlan, Report, Signature
+from navette_report.domain.report import Report, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class FormerVersion:
+    """A validated version that the present one replaces."""
+
+    number: int
+    signed_at: datetime
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -33,6 +42,13 @@ class DocumentModel:
     """Parties this version goes or will go to, as printed in the list of recipients (RIS.DOC.04)."""
     composed_at: datetime
     zone: tzinfo
+    former: FormerVersion | None = None
+    """The version this one annuls and replaces; None for a first version (RIS.MSS.15)."""
+
+    @property
+    def image_url(self) -> str | None:
+        """Where the images are shown, None when the site offers no link."""
+        return self.site.image_url(self.content.exam.study_instance_uid)
 
     def __repr__(self) -> str:
         return f"DocumentModel({self.unique_id})"
@@ -50,10 +66,10 @@ def document_model(
     """The document of `plan`. Identifiers depend on the report and the edition only, so that a retry after a
     crash makes the same ones.
     """
-    version = report.current
-    if version.signature is None:
+    version = report.validated
+    if version is None or version.signature is None or version.in_force is None:
         raise ValueError("unsigned")
-    choices = version.signature.choices
+    choices = version.in_force
     parties = tuple(
         party
         for party in PARTIES
@@ -76,4 +92,13 @@ def document_model(
         announced_parties=parties,
         composed_at=composed_at,
         zone=zone,
+        former=_former(report, version.number),
     )
+
+
+def _former(report: Report, number: int) -> FormerVersion | None:
+    """The version before version `number`, if it was validated."""
+    for version in reversed(report.versions):
+        if version.number < number and version.signature is not None:
+            return FormerVersion(version.number, version.signature.signed_at)
+    return None

@@ -20,7 +20,7 @@ from navette_contracts.events import Audience, ErrorClass, RecipientRole, WhoMus
 from pydantic import AwareDatetime
 
 from navette_report.domain.audience import Verdict
-from navette_report.domain.content import Strict
+from navette_report.domain.fields import Strict
 
 DMP_RECIPIENT = "dmp"
 PATIENT_RECIPIENT = "patient"
@@ -31,6 +31,16 @@ class Channel(StrEnum):
 
     DMP = "dmp"
     MSS = "mss"
+
+
+class LineKind(StrEnum):
+    """What a line is about."""
+
+    REPORT = "report"
+    RELEASE = "release"
+    """The DMP lets the patient see what it hid until the announcement."""
+    WITHDRAWAL = "withdrawal"
+    """Deletion in the DMP, notice to those who received a version."""
 
 
 class LineState(StrEnum):
@@ -101,6 +111,9 @@ class JourneyLine(Strict):
     channel: Channel
     recipient_id: str
     role: RecipientRole
+    kind: LineKind = LineKind.REPORT
+    unique_id: str | None = None
+    """For the DMP, the document the line is about, once it is composed."""
     label: str | None = None
     """Name of a professional; None for the DMP and the patient, whom the page names itself."""
     shown: Fact
@@ -110,7 +123,7 @@ class JourneyLine(Strict):
     @property
     def key(self) -> str:
         """Identity of the line."""
-        return line_key(self.report_id, self.version, self.channel, self.recipient_id)
+        return line_key(self.report_id, self.version, self.channel, self.recipient_id, self.kind)
 
     def fold(self, fact: Fact) -> Self:
         """The line once `fact` is known; the same line when it adds nothing."""
@@ -122,9 +135,12 @@ class JourneyLine(Strict):
         return self.model_copy(update={"shown": shown, "times": times})
 
 
-def line_key(report_id: str, version: int, channel: Channel, recipient_id: str) -> str:
+def line_key(
+    report_id: str, version: int, channel: Channel, recipient_id: str, kind: LineKind = LineKind.REPORT
+) -> str:
     """Identity of a line, as one string."""
-    return f"{report_id}:{version}:{channel}:{recipient_id}"
+    suffix = "" if kind is LineKind.REPORT else f":{kind}"
+    return f"{report_id}:{version}:{channel}:{recipient_id}{suffix}"
 
 
 def open_line(
@@ -136,6 +152,8 @@ def open_line(
     fact: Fact,
     *,
     label: str | None = None,
+    kind: LineKind = LineKind.REPORT,
+    unique_id: str | None = None,
 ) -> JourneyLine:
     """A new line that knows one fact."""
     return JourneyLine(
@@ -144,6 +162,8 @@ def open_line(
         channel=channel,
         recipient_id=recipient_id,
         role=role,
+        kind=kind,
+        unique_id=unique_id,
         label=label,
         shown=fact,
         times={fact.state: fact.at},

@@ -6,65 +6,15 @@ than one edition when its patient's identity is qualified after the first (DESIG
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import StrEnum
-from types import MappingProxyType
 from typing import Self
 
 from navette_contracts.events import Audience, DocumentReference
 from pydantic import AwareDatetime
 
-from navette_report.domain.choices import SignatureChoices, forbidden_combinations
-from navette_report.domain.content import ReportContent, Strict
-
-
-class State(StrEnum):
-    """Where a version stands."""
-
-    DRAFT = "draft"
-    SIGNED = "signed"
-    """Validated; its document is about to be made."""
-    WAITING = "waiting"
-    """Validated; no document can be made until the patient is known."""
-    HELD = "held"
-    """Validated; its document failed our own checks and did not leave."""
-    COMPOSED = "composed"
-
-
-class Act(StrEnum):
-    """What may happen to a version."""
-
-    SIGN = "sign"
-    WAIT = "wait"
-    HOLD = "hold"
-    COMPOSE = "compose"
-
-
-TRANSITIONS: Mapping[tuple[State, Act], State] = MappingProxyType(
-    {
-        (State.DRAFT, Act.SIGN): State.SIGNED,
-        (State.SIGNED, Act.WAIT): State.WAITING,
-        (State.SIGNED, Act.HOLD): State.HELD,
-        (State.SIGNED, Act.COMPOSE): State.COMPOSED,
-        (State.WAITING, Act.WAIT): State.WAITING,
-        (State.WAITING, Act.HOLD): State.HELD,
-        (State.WAITING, Act.COMPOSE): State.COMPOSED,
-        (State.HELD, Act.HOLD): State.HELD,
-        (State.HELD, Act.COMPOSE): State.COMPOSED,
-        # A later edition of the same version; one that fails its checks leaves the earlier one in place.
-        (State.COMPOSED, Act.COMPOSE): State.COMPOSED,
-        (State.COMPOSED, Act.HOLD): State.COMPOSED,
-    }
-)
-"""Every allowed act; what is not listed is refused."""
-
-
-class Forbidden(Exception):  # noqa: N818 - read as "raise Forbidden"
-    """An act the rules do not allow. `rule` is a code; the message holds no content of the report."""
-
-    def __init__(self, rule: str) -> None:
-        super().__init__(rule)
-        self.rule = rule
+from navette_report.domain.choices import ChoiceMade, SignatureChoices, forbidden_combinations, made_by
+from navette_report.domain.content import ReportContent
+from navette_report.domain.fields import Strict
+from navette_report.domain.lifecycle import IN_FORCE, TRANSITIONS, UNVALIDATED, Act, Forbidden, State
 
 
 class Signatory(Strict):
@@ -97,6 +47,8 @@ class Edition(Strict):
     audience: tuple[Audience, ...]
     replaces_unique_id: str | None = None
     """The earlier edition that this one replaces where it goes (RPLC)."""
+    hidden_from_patient: bool = False
+    """Whether the DMP was told to hide this edition from the patient."""
     composed_at: AwareDatetime
 
 
@@ -107,13 +59,47 @@ class Finding(Strict):
     path: str
 
 
+class Agreement(Strict):
+    """A co-reader agrees with a provisional report as it is."""
+
+    rpps: str
+    at: AwareDatetime
+
+
+class Announcement(Strict):
+    """The result was announced to the patient."""
+
+    by: str
+    """Account of who recorded it."""
+    at: AwareDatetime
+
+
+class Withdrawal(Strict):
+    """A version was annulled."""
+
+    by_rpps: str
+    at: AwareDatetime
+    reason: str | None = None
+    """Sealed text (JWE)."""
+
+
 class Version(Strict):
     """Version n of a report."""
 
     number: int
     state: State
     content: ReportContent
+    model: str | None = None
+    """Report model the draft was written from."""
+    choices: tuple[ChoiceMade, ...] = ()
+    """Choices about this document, each with who made it and when."""
+    co_readers: tuple[str, ...] = ()
+    """RPPS of the radiologists who must agree before validation."""
+    agreements: tuple[Agreement, ...] = ()
+    proposed_at: AwareDatetime | None = None
     signature: Signature | None = None
+    announcement: Announcement | None = None
+    withdrawal: Withdrawal | None = None
     editions: tuple[Edition, ...] = ()
     findings: tuple[Finding, ...] = ()
     """Why the last composition was held; empty when it was not."""
@@ -124,6 +110,24 @@ class Version(Strict):
         if target is None:
             raise Forbidden(f"{act}_not_allowed_when_{self.state}")
         return self.model_copy(update={"state": target, **changes})
+
+    @property
+    def in_force(self) -> SignatureChoices | None:
+        """The choices that count now: once announced, a result is no longer to be announced. None if unsigned."""
+        if self.signature is None or self.announcement is None:
+            return None if self.signature is None else self.signature.choices
+        return self.signature.choices.model_copy(update={"announcement_needed": False})
+
+    @property
+    def to_announce(self) -> bool:
+        """Whether somebody must still tell the patient."""
+        return self.state in IN_FORCE and self.in_force is not None and self.in_force.announcement_needed
+
+    @property
+    def missing_agreements(self) -> tuple[str, ...]:
+        """RPPS of the co-readers who did not agree yet."""
+        agreed = {one.rpps for one in self.agreements}
+        return tuple(rpps for rpps in self.co_readers if rpps not in agreed)
 
     @property
     def served(self) -> frozenset[Audience]:
@@ -149,65 +153,47 @@ class Report(Strict):
         return self.versions[-1]
 
     @property
+    def validated(self) -> Version | None:
+        """The last version that was validated; None before the first validation. A draft of the next one does
+        not hold it back.
+        """
+        return next((one for one in reversed(self.versions) if one.state not in UNVALIDATED), None)
+
+    @property
+    def draft(self) -> Version | None:
+        """The version being written, None when there is none."""
+        return self.current if self.current.state in UNVALIDATED else None
+
+    @property
     def editions(self) -> tuple[Edition, ...]:
         """All editions of all versions, oldest first: the chain of the document."""
         return tuple(edition for version in self.versions for edition in version.editions)
 
     def with_current(self, version: Version, *, sequence: int | None = None) -> Self:
-        """This report with its current version replaced by a later state of the same version."""
-        if version.number != self.current.number:
+        """This report with a later state of its current version, or of the validated one before a draft."""
+        validated = self.validated
+        if version.number != self.current.number and (validated is None or version.number != validated.number):
             raise Forbidden("only_the_current_version_changes")
-        changes: dict[str, object] = {"versions": (*self.versions[:-1], version)}
+        versions = tuple(version if one.number == version.number else one for one in self.versions)
+        changes: dict[str, object] = {"versions": versions}
         if sequence is not None:
             changes["sequence"] = sequence
         return self.model_copy(update=changes)
 
 
 def sign(version: Version, signature: Signature) -> Version:
-    """Validate a draft. Raises Forbidden when it is not one, is incomplete, or the choices exclude each other."""
+    """Validate a draft. Raises Forbidden when it is not one, is incomplete, is not agreed upon, or the choices
+    exclude each other.
+    """
     broken = forbidden_combinations(signature.choices)
     if broken:
         raise Forbidden(broken[0])
-    signed = version.after(Act.SIGN, signature=signature)
+    signer = signature.signatory.rpps
+    choices = made_by(version.choices, signature.choices, by=signer, at=signature.signed_at)
+    signed = version.after(Act.SIGN, signature=signature, choices=choices)
+    if any(rpps != signer for rpps in version.missing_agreements):
+        raise Forbidden("agreement_of_a_co_reader_missing")
     for required in ("findings", "conclusion"):
         if not getattr(version.content, required):
             raise Forbidden(f"{required}_missing")
     return signed
-
-
-def replaced_for(report: Report, audience: tuple[Audience, ...]) -> str | None:
-    """uniqueId of the last edition that one of `audience` was given: what they must replace. None if none was."""
-    for edition in reversed(report.editions):
-        if set(audience) & set(edition.audience):
-            return edition.reference.unique_id
-    return None
-
-
-class EditionPlan(Strict):
-    """The next document to compose for a version."""
-
-    number: int
-    """versionNumber of the document: counts the editions of the whole report."""
-    audience: tuple[Audience, ...]
-    replaces_unique_id: str | None
-    """What its receivers must replace. None when they had nothing before: the DMP refuses to replace a document
-    it does not hold, and the patient never saw one."""
-
-
-def plan_edition(report: Report, wanted: tuple[Audience, ...], *, qualified: bool) -> EditionPlan | None:
-    """What to compose now for the current version, None when nothing is due.
-
-    First edition: always, for whoever may receive it. Later editions: only once the identity is qualified
-    and none was made with it, for those not served yet, so that nobody is sent the same version twice.
-    """
-    current = report.current
-    remaining = tuple(party for party in wanted if party not in current.served)
-    if current.editions and (
-        not qualified or not remaining or any(edition.ins_qualified for edition in current.editions)
-    ):
-        return None
-    return EditionPlan(
-        number=len(report.editions) + 1,
-        audience=remaining,
-        replaces_unique_id=replaced_for(report, remaining),
-    )

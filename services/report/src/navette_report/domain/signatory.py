@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from navette_report.domain.report import Forbidden, Signatory
+from navette_report.domain.lifecycle import Forbidden
+from navette_report.domain.report import Signatory
 
 _TITLES = frozenset({"DR", "DR.", "DOCTEUR", "PR", "PR.", "PROFESSEUR", "M", "M.", "MME", "MME."})
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from navette_chassis import Received, UnitOfWork
-from navette_contracts.events import Audience, DocumentReference, ReportComposed, ReportSigned, WhoMustAct
+from navette_contracts.events import (
+    Audience,
+    DocumentReference,
+    RecipientRole,
+    ReportAnnounced,
+    ReportComposed,
+    ReportSigned,
+    WhoMustAct,
+)
 from navette_documents.sites import Site
 
 from navette_report.adapters import documents
@@ -16,19 +24,24 @@ from navette_report.adapters.patients import KeyringSource, KnownPatient, Patien
 from navette_report.adapters.reports import ReportRepository
 from navette_report.adapters.workshop import Made, Workshop
 from navette_report.domain.audience import audience, verdict
+from navette_report.domain.choices import SignatureChoices
 from navette_report.domain.document import DocumentModel, document_model
+from navette_report.domain.editions import EditionPlan, plan_edition
 from navette_report.domain.identity import PatientIdentity
-from navette_report.domain.journey import Fact, LineState, fact_of, party_of
-from navette_report.domain.report import (
-    Act,
-    Edition,
-    EditionPlan,
-    Finding,
-    Report,
-    Signature,
-    State,
-    plan_edition,
+from navette_report.domain.journey import (
+    DMP_RECIPIENT,
+    FAILURES,
+    Channel,
+    Fact,
+    LineKind,
+    LineState,
+    fact_of,
+    open_line,
+    party_of,
 )
+from navette_report.domain.lifecycle import Act, State
+from navette_report.domain.models import ModelBook
+from navette_report.domain.report import Edition, Finding, Report, Signature, Version
 from navette_report.use_cases.sign_report import recipients_of
 
 
@@ -40,6 +53,7 @@ class Desk:
     sites: Mapping[str, Site]
     keyring: KeyringSource
     zone: tzinfo
+    models: ModelBook = field(default_factory=ModelBook)
 
 
 def compose_signed_report(desk: Desk) -> Callable[[Received[ReportSigned], UnitOfWork], Awaitable[None]]:
@@ -49,46 +63,76 @@ def compose_signed_report(desk: Desk) -> Callable[[Received[ReportSigned], UnitO
         event = received.event
         patient = await PatientRepository(uow, desk.keyring).join(event.patient_id)
         report = await ReportRepository(uow).get(event.report_id)
-        # Composed already (the identity came first), or a later version was signed since.
-        if report is None or report.current.number != event.version or report.current.state is not State.SIGNED:
+        version = None if report is None else report.validated
+        # Composed already (the identity came first), withdrawn, or a later version was signed since.
+        if report is None or version is None or version.number != event.version or version.state is not State.SIGNED:
             return
         await compose_due(uow, desk, report, patient)
 
     return compose_signed
 
 
+def compose_announced_report(desk: Desk) -> Callable[[Received[ReportAnnounced], UnitOfWork], Awaitable[None]]:
+    """The handler of `report.announced`: the patient may see the result, so an edition says so (ADR 0010)."""
+
+    async def compose_announced(received: Received[ReportAnnounced], uow: UnitOfWork) -> None:
+        event = received.event
+        report = await ReportRepository(uow).get(event.report_id)
+        version = None if report is None else report.validated
+        # Not composed at all yet: the first edition will already be one that hides nothing.
+        if report is None or version is None or version.number != event.version or version.state is State.SIGNED:
+            return
+        await compose_due(uow, desk, report, await PatientRepository(uow, desk.keyring).join(report.patient_id))
+
+    return compose_announced
+
+
 async def compose_due(uow: UnitOfWork, desk: Desk, report: Report, patient: KnownPatient) -> None:
-    """Make the next edition of the current version if one is due; otherwise say on its lines what it waits for."""
-    signature = report.current.signature
-    if signature is None:
+    """Make the next edition of the validated version if one is due; otherwise say on its lines what it waits for."""
+    version = report.validated
+    if version is None or version.signature is None or version.in_force is None:
         return
     if patient.identity is None:
-        await _wait(uow, report, reason=str(patient.gap))
+        await _wait(uow, report, version, reason=str(patient.gap))
         return
     identity = patient.identity
-    wanted = audience(signature.choices, qualified=identity.qualified)
-    plan = plan_edition(report, wanted, qualified=identity.qualified)
+    wanted = audience(version.in_force, qualified=identity.qualified)
+    refused = await _refused_by_dmp(uow, report)
+    plan = plan_edition(report, wanted, qualified=identity.qualified, refused=refused)
     if plan is None:
         return
     site = desk.sites.get(report.site_id)
     if site is None:
-        await _hold(uow, report, (Finding(rule="site_not_configured", path="site"),))
+        await _hold(uow, report, version, (Finding(rule="site_not_configured", path="site"),))
         return
     model = document_model(report, plan, identity, site, composed_at=uow.now, zone=desk.zone)
     made = await desk.workshop().run(model)
     if made.findings:
-        await _hold(uow, report, made.findings)
+        await _hold(uow, report, version, made.findings)
         return
-    await _finish(uow, report, _Work(plan, model, made, identity, signature))
+    await _finish(uow, report, _Work(version, plan, model, made, identity, version.signature, version.in_force))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Work:
+    version: Version
     plan: EditionPlan
     model: DocumentModel
     made: Made
     identity: PatientIdentity
     signature: Signature
+    choices: SignatureChoices
+
+
+async def _refused_by_dmp(uow: UnitOfWork, report: Report) -> frozenset[str]:
+    """uniqueIds of the editions the DMP was given and does not have."""
+    journeys, refused = JourneyRepository(uow), set()
+    for number in {version.number for version in report.versions if Audience.DMP in version.served}:
+        for line in await journeys.of_version(report.report_id, number):
+            is_document = line.channel is Channel.DMP and line.kind is not LineKind.WITHDRAWAL
+            if is_document and line.unique_id is not None and line.shown.state in FAILURES:
+                refused.add(line.unique_id)
+    return frozenset(refused)
 
 
 async def _finish(uow: UnitOfWork, report: Report, work: _Work) -> None:
@@ -99,13 +143,15 @@ async def _finish(uow: UnitOfWork, report: Report, work: _Work) -> None:
         identity_revision=work.identity.revision,
         audience=work.plan.audience,
         replaces_unique_id=work.plan.replaces_unique_id,
+        hidden_from_patient=work.choices.visibility.hidden_from_patient,
         composed_at=uow.now,
     )
-    version = report.current.after(Act.COMPOSE, editions=(*report.current.editions, edition), findings=())
+    version = work.version.after(Act.COMPOSE, editions=(*work.version.editions, edition), findings=())
     composed = report.with_current(version, sequence=report.sequence + 1)
     await ReportRepository(uow).save(composed)
-    await _tell_lines(uow, composed, qualified=work.identity.qualified)
-    choices = work.signature.choices
+    await _tell_lines(uow, version, report.report_id, qualified=work.identity.qualified)
+    if Audience.DMP in work.plan.audience:
+        await _name_document(uow, report.report_id, work.version, reference.unique_id)
     event = ReportComposed(
         report_id=report.report_id,
         version=version.number,
@@ -115,7 +161,7 @@ async def _finish(uow: UnitOfWork, report: Report, work: _Work) -> None:
         ins_qualified=work.identity.qualified,
         audience=work.plan.audience,
         recipients=recipients_of(version.content),
-        visibility=choices.visibility,
+        visibility=work.choices.visibility,
         author_rpps=work.signature.signatory.rpps,
         replaces_unique_id=work.plan.replaces_unique_id,
         composed_at=uow.now,
@@ -138,39 +184,63 @@ async def _store(uow: UnitOfWork, report: Report, work: _Work) -> DocumentRefere
         unique_id=model.unique_id,
         set_id=model.set_id,
         version_number=model.version_number,
-        level="N1",
+        level=model.site.cda_level,
     )
 
 
-async def _tell_lines(uow: UnitOfWork, report: Report, *, qualified: bool) -> None:
-    version, journeys = report.current, JourneyRepository(uow)
-    if version.signature is None:
+async def _tell_lines(uow: UnitOfWork, version: Version, report_id: str, *, qualified: bool) -> None:
+    journeys = JourneyRepository(uow)
+    if version.in_force is None:
         return
-    for line in await journeys.of_version(report.report_id, version.number):
+    for line in await journeys.of_version(report_id, version.number):
+        if line.kind is not LineKind.REPORT:
+            continue
         party: Audience = party_of(line.channel, line.role)
-        said = verdict(party, version.signature.choices, qualified=qualified)
+        said = verdict(party, version.in_force, qualified=qualified)
         told = line.fold(fact_of(said, uow.now))
         if told is not line:
             await journeys.put(told)
 
 
-async def _wait(uow: UnitOfWork, report: Report, *, reason: str) -> None:
-    if report.current.editions:
+async def _name_document(uow: UnitOfWork, report_id: str, before: Version, unique_id: str) -> None:
+    """Write on the DMP's line which document it is about; one that shows what was hidden has a line of its own."""
+    journeys = JourneyRepository(uow)
+    lines = await journeys.of_version(report_id, before.number)
+    if Audience.DMP in before.served:
+        fact = Fact(state=LineState.SCHEDULED, at=uow.now)
+        line = open_line(
+            report_id,
+            before.number,
+            Channel.DMP,
+            DMP_RECIPIENT,
+            RecipientRole.OTHER,
+            fact,
+            kind=LineKind.RELEASE,
+            unique_id=unique_id,
+        )
+        await journeys.put(line)
         return
-    await ReportRepository(uow).save(report.with_current(report.current.after(Act.WAIT)))
-    await _all_wait(uow, report, reason, WhoMustAct.SECRETARY)
+    for line in lines:
+        if line.channel is Channel.DMP and line.kind is LineKind.REPORT:
+            await journeys.put(line.model_copy(update={"unique_id": unique_id}))
 
 
-async def _hold(uow: UnitOfWork, report: Report, findings: tuple[Finding, ...]) -> None:
-    held = report.with_current(report.current.after(Act.HOLD, findings=findings))
-    await ReportRepository(uow).save(held)
-    await _all_wait(uow, report, "document_held", WhoMustAct.ADMINISTRATOR)
+async def _wait(uow: UnitOfWork, report: Report, version: Version, *, reason: str) -> None:
+    if version.editions:
+        return
+    await ReportRepository(uow).save(report.with_current(version.after(Act.WAIT)))
+    await _all_wait(uow, report.report_id, version, reason, WhoMustAct.SECRETARY)
 
 
-async def _all_wait(uow: UnitOfWork, report: Report, reason: str, who: WhoMustAct) -> None:
+async def _hold(uow: UnitOfWork, report: Report, version: Version, findings: tuple[Finding, ...]) -> None:
+    await ReportRepository(uow).save(report.with_current(version.after(Act.HOLD, findings=findings)))
+    await _all_wait(uow, report.report_id, version, "document_held", WhoMustAct.ADMINISTRATOR)
+
+
+async def _all_wait(uow: UnitOfWork, report_id: str, version: Version, reason: str, who: WhoMustAct) -> None:
     journeys = JourneyRepository(uow)
     fact = Fact(state=LineState.WAITING, at=uow.now, reason=reason, who_must_act=who)
-    for line in await journeys.of_version(report.report_id, report.current.number):
+    for line in await journeys.of_version(report_id, version.number):
         told = line.fold(fact)
         if told is not line:
             await journeys.put(told)

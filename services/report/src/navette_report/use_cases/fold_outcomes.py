@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from navette_chassis import Received, UnitOfWork
 from navette_contracts.events import (
+    DmpOperation,
     DmpPublished,
     DmpRejected,
+    DmpVisibilityChanged,
+    DmpWithdrawn,
+    MailKind,
     MssDelivered,
     MssFailed,
     MssRead,
@@ -20,11 +24,13 @@ from navette_report.domain.journey import (
     PATIENT_RECIPIENT,
     Channel,
     Fact,
+    LineKind,
     LineState,
     line_key,
     open_line,
 )
 
+_DmpOutcome = DmpPublished | DmpRejected | DmpWithdrawn | DmpVisibilityChanged
 _MailOutcome = MssSent | MssDelivered | MssRead | MssFailed
 
 
@@ -43,7 +49,20 @@ async def fold_dmp_rejected(received: Received[DmpRejected], uow: UnitOfWork) ->
         reason=event.code,
         who_must_act=event.who_must_act,
     )
-    await _fold_dmp(event, fact, uow)
+    withdrawal = event.operation is DmpOperation.WITHDRAW
+    await _fold_dmp(event, fact, uow, kind=LineKind.WITHDRAWAL if withdrawal else None)
+
+
+async def fold_dmp_withdrawn(received: Received[DmpWithdrawn], uow: UnitOfWork) -> None:
+    """The document is deleted there."""
+    fact = Fact(state=LineState.DELIVERED, at=received.event.at)
+    await _fold_dmp(received.event, fact, uow, kind=LineKind.WITHDRAWAL)
+
+
+async def fold_dmp_visibility(received: Received[DmpVisibilityChanged], uow: UnitOfWork) -> None:
+    """The patient may see there what was hidden until the announcement."""
+    fact = Fact(state=LineState.DELIVERED, at=received.event.at)
+    await _fold_dmp(received.event, fact, uow, kind=LineKind.RELEASE)
 
 
 async def fold_mss_sent(received: Received[MssSent], uow: UnitOfWork) -> None:
@@ -73,30 +92,39 @@ async def fold_mss_failed(received: Received[MssFailed], uow: UnitOfWork) -> Non
     await _fold_mail(event, fact, uow)
 
 
-async def _fold_dmp(event: DmpPublished | DmpRejected, fact: Fact, uow: UnitOfWork) -> None:
-    await _fold(uow, event.report_id, event.version, Channel.DMP, DMP_RECIPIENT, RecipientRole.OTHER, fact)
+async def _fold_dmp(event: _DmpOutcome, fact: Fact, uow: UnitOfWork, *, kind: LineKind | None = None) -> None:
+    journeys = JourneyRepository(uow)
+    if kind is None:
+        # A version goes to the DMP a second time only to show what the first document hid.
+        key = line_key(event.report_id, event.version, Channel.DMP, DMP_RECIPIENT, LineKind.RELEASE)
+        second = await journeys.get(key)
+        kind = LineKind.RELEASE if second is not None and second.unique_id == event.unique_id else LineKind.REPORT
+    await _fold(journeys, event, Channel.DMP, DMP_RECIPIENT, RecipientRole.OTHER, fact, kind)
 
 
 async def _fold_mail(event: _MailOutcome, fact: Fact, uow: UnitOfWork) -> None:
     # There is one patient per report, whatever id the mail service gave that recipient.
     patient = event.role is RecipientRole.PATIENT
     recipient_id = PATIENT_RECIPIENT if patient else event.recipient_id
-    await _fold(uow, event.report_id, event.version, Channel.MSS, recipient_id, event.role, fact)
+    kind = LineKind.WITHDRAWAL if event.kind is MailKind.WITHDRAWAL else LineKind.REPORT
+    await _fold(JourneyRepository(uow), event, Channel.MSS, recipient_id, event.role, fact, kind)
 
 
 async def _fold(
-    uow: UnitOfWork,
-    report_id: str,
-    version: int,
+    journeys: JourneyRepository,
+    event: _DmpOutcome | _MailOutcome,
     channel: Channel,
     recipient_id: str,
     role: RecipientRole,
     fact: Fact,
+    kind: LineKind,
 ) -> None:
-    journeys = JourneyRepository(uow)
-    line = await journeys.get(line_key(report_id, version, channel, recipient_id))
+    report_id, version = event.report_id, event.version
+    line = await journeys.get(line_key(report_id, version, channel, recipient_id, kind))
     if line is None:
-        await journeys.put(open_line(report_id, version, channel, recipient_id, role, fact))
+        # Somebody a former version went to, whom this one does not name any more.
+        label = await journeys.label_of(report_id, recipient_id)
+        await journeys.put(open_line(report_id, version, channel, recipient_id, role, fact, label=label, kind=kind))
         return
     folded = line.fold(fact)
     if folded is not line:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
 
 from navette_report.adapters.journeys import LINES, line_of
 from navette_report.adapters.patients import PATIENTS, KeyringSource, KnownPatient, known_patient
-from navette_report.adapters.reports import REPORTS, report_of
-from navette_report.domain.journey import JourneyLine
-from navette_report.domain.report import Report, State
+from navette_report.adapters.reports import PROVISIONAL, REPORTS, report_of
+from navette_report.domain.journey import JourneyLine, LineKind, LineState
+from navette_report.domain.lifecycle import State
+from navette_report.domain.report import Report
+
+_KINDS = tuple(LineKind)
 
 Database = AsyncDatabase[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A report with the lines of its current version."""
+    """A report with the lines of the version that counts, and those of the versions before it."""
 
     report: Report
     lines: tuple[JourneyLine, ...]
+    former: tuple[JourneyLine, ...] = ()
 
 
 async def find_report(database: Database, report_id: str) -> Report | None:
@@ -33,25 +38,70 @@ async def find_report(database: Database, report_id: str) -> Report | None:
 
 async def follow_report(database: Database, report: Report) -> Followed:
     """A report with its lines."""
-    rows = database[LINES].find({"report_id": report.report_id, "version": report.current.number})
-    return Followed(report, _sorted([line_of(row) async for row in rows]))
+    rows = database[LINES].find({"report_id": report.report_id})
+    return _followed(report, [line_of(row) async for row in rows])
 
 
-async def list_reports(
-    database: Database, sites: Collection[str], *, state: State | None, limit: int
-) -> list[Followed]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a list is restricted to; None means no restriction."""
+
+    state: State | None = None
+    worklist: str | None = None
+    patient_id: str | None = None
+    site_id: str | None = None
+    examined_from: datetime | None = None
+    examined_before: datetime | None = None
+    changed_since: datetime | None = None
+
+    def query(self, sites: Collection[str]) -> dict[str, Any]:
+        """The MongoDB query, always within `sites`."""
+        allowed = sorted(sites) if self.site_id is None else sorted({self.site_id} & set(sites))
+        query: dict[str, Any] = {"site_id": {"$in": allowed}}
+        if self.state is not None:
+            query["state"] = self.state.value
+        equal = {"worklists": self.worklist, "patient_id": self.patient_id}
+        query |= {name: value for name, value in equal.items() if value is not None}
+        if self.changed_since is not None:
+            query["updated_at"] = {"$gte": self.changed_since}
+        examined = {"$gte": self.examined_from, "$lt": self.examined_before}
+        limits = {name: value for name, value in examined.items() if value is not None}
+        if limits:
+            query["examined_at"] = limits
+        return query
+
+
+async def list_reports(database: Database, sites: Collection[str], *, wanted: Wanted, limit: int) -> list[Followed]:
     """The reports of these sites, last changed first."""
-    query: dict[str, Any] = {"site_id": {"$in": sorted(sites)}}
-    if state is not None:
-        query["state"] = state.value
+    query = wanted.query(sites)
     rows = database[REPORTS].find(query).sort("updated_at", -1).limit(limit)
     reports = [report_of(row) async for row in rows]
-    wanted = {report.report_id: report.current.number for report in reports}
-    found: dict[str, list[JourneyLine]] = {report_id: [] for report_id in wanted}
-    async for row in database[LINES].find({"report_id": {"$in": list(wanted)}}):
-        if row["version"] == wanted[row["report_id"]]:
-            found[row["report_id"]].append(line_of(row))
-    return [Followed(report, _sorted(found[report.report_id])) for report in reports]
+    return await follow_reports(database, reports)
+
+
+async def list_failed(database: Database, sites: Collection[str], *, limit: int) -> list[Followed]:
+    """Reports whose version in force did not reach somebody, last changed first."""
+    failed = [LineState.REFUSED.value, LineState.FAILED.value]
+    rows = database[LINES].find({"state": {"$in": failed}}, {"report_id": 1}).sort("report_id", -1).limit(2000)
+    ids = {row["report_id"] async for row in rows}
+    query = {"_id": {"$in": sorted(ids)}, "site_id": {"$in": sorted(sites)}}
+    found = database[REPORTS].find(query).sort("updated_at", -1).limit(limit)
+    followed = await follow_reports(database, [report_of(row) async for row in found])
+    return [one for one in followed if any(line.shown.state in failed for line in one.lines)]
+
+
+async def late_drafts(database: Database, sites: Collection[str], *, before: datetime) -> int:
+    """How many unvalidated reports of these sites nobody touched since `before` (RIS.CRR.06)."""
+    query = {"site_id": {"$in": sorted(sites)}, "worklists": PROVISIONAL, "updated_at": {"$lt": before}}
+    return await database[REPORTS].count_documents(query)
+
+
+async def follow_reports(database: Database, reports: Collection[Report]) -> list[Followed]:
+    """Reports with their lines, in the order given."""
+    found: dict[str, list[JourneyLine]] = {report.report_id: [] for report in reports}
+    async for row in database[LINES].find({"report_id": {"$in": list(found)}}):
+        found[row["report_id"]].append(line_of(row))
+    return [_followed(report, found[report.report_id]) for report in reports]
 
 
 async def patients_of(
@@ -62,6 +112,21 @@ async def patients_of(
     return {row["_id"]: known_patient(row, keyring()) async for row in rows}
 
 
+def _followed(report: Report, lines: list[JourneyLine]) -> Followed:
+    validated = report.validated
+    number = report.current.number if validated is None else validated.number
+    return Followed(
+        report,
+        _sorted([line for line in lines if line.version == number]),
+        _sorted([line for line in lines if line.version < number]),
+    )
+
+
 def _sorted(lines: list[JourneyLine]) -> tuple[JourneyLine, ...]:
     order = {"requester": 0, "copy": 1, "other": 2, "patient": 3}
-    return tuple(sorted(lines, key=lambda one: (order.get(one.role.value, 2), one.recipient_id)))
+    return tuple(
+        sorted(
+            lines,
+            key=lambda one: (-one.version, _KINDS.index(one.kind), order.get(one.role.value, 2), one.recipient_id),
+        )
+    )

@@ -7,6 +7,7 @@ from navette_contracts.events import Recipient, RecipientRole, ReportSigned, Who
 
 from navette_report.adapters.journeys import JourneyRepository
 from navette_report.adapters.reports import ReportRepository
+from navette_report.domain.acts import validate
 from navette_report.domain.audience import verdict
 from navette_report.domain.choices import SignatureChoices
 from navette_report.domain.content import ReportContent
@@ -21,7 +22,8 @@ from navette_report.domain.journey import (
     open_line,
     party_of,
 )
-from navette_report.domain.report import Report, Signatory, Signature, sign
+from navette_report.domain.report import Report, Signatory, Signature
+from navette_report.use_cases.tell_lines import stop_waiting_lines
 
 
 async def sign_report(
@@ -29,10 +31,13 @@ async def sign_report(
 ) -> Report:
     """Sign the current version and promise `report.signed`. Raises Forbidden with the rule."""
     signature = Signature(signatory=signatory, signed_at=uow.now, choices=choices)
-    version = sign(report.current, signature)
-    signed = report.with_current(version, sequence=report.sequence + 1)
-    signed = await ReportRepository(uow).save(signed)
+    former = report.validated
+    signed = validate(report, signature)
+    version = signed.current
+    signed = await ReportRepository(uow).save(signed.with_current(version, sequence=report.sequence + 1))
     journeys = JourneyRepository(uow)
+    if former is not None:
+        await stop_waiting_lines(uow, signed.report_id, former.number, "superseded")
     for line in _lines(signed):
         await journeys.put(line)
     event = ReportSigned(
@@ -47,6 +52,7 @@ async def sign_report(
         withheld_from_dmp=choices.withheld_from_dmp,
         withheld_from_patient=choices.withheld_from_patient,
         recipients=recipients_of(version.content),
+        replaces_version=None if former is None else former.number,
     )
     await uow.emit(event, subject=signed.report_id, sequence=signed.sequence)
     await uow.record_access(signer, "report.sign", "report", signed.report_id, signed.site_id, "granted")

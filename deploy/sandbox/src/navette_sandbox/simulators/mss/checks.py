@@ -61,7 +61,8 @@ def check_mail(raw: bytes, envelope: Envelope, settings: MssSettings) -> None:
     if archive is None:
         absent = codes is None and message.get("X-MSS-INS") is None
         need(absent, "header.X-MSS-CODECDA", "X-MSS-CODECDA et X-MSS-INS sans CDA")
-        need(not to_patient, "patient.archive", "IHE_XDM.zip attendu")
+        bare = all(kind == "text/plain" or part.is_multipart() for kind, part in parts)
+        need(not to_patient or bare, "patient.archive", "IHE_XDM.zip attendu avec une pièce jointe")
         return
     documents = read_archive(archive)
     patients = {document.patient_ids for document in documents}

@@ -10,11 +10,11 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from navette_contracts.events import Audience, RecipientRole
-from navette_documents.codes import MODALITIES, REGIONS
 from navette_documents.errors import InvalidValue
 from ppf.datamatrix import DataMatrix
 
-from navette_report.domain.content import Act, Correspondent, Laterality
+from navette_report.adapters.pdf.details import act_line, images, remote_rows, sections
+from navette_report.domain.content import Correspondent
 from navette_report.domain.document import DocumentModel
 from navette_report.domain.identity import PatientIdentity
 from navette_report.domain.ins_datamatrix import NATURE, grouped, payload
@@ -26,17 +26,9 @@ MONTHS = (
     "juillet", "août", "septembre", "octobre", "novembre", "décembre",
 )  # fmt: skip
 SEX = {"M": "Masculin", "F": "Féminin", "I": "Indéterminé"}
-SIDE = {Laterality.LEFT: "côté gauche", Laterality.RIGHT: "côté droit", Laterality.BILATERAL: "bilatéral"}
 UNQUALIFIED = "Identité non qualifiée : document établi sans identité nationale de santé (INS)."
 _QUIET = 2
 """Modules of quiet zone printed around the code; the specification asks for one at least."""
-
-_SECTIONS = (
-    ("indication", "Indication"),
-    ("technique", "Technique"),
-    ("comparison", "Examens de comparaison"),
-    ("findings", "Résultats"),
-)
 
 
 def long_date(moment: datetime, zone: tzinfo) -> str:
@@ -64,23 +56,32 @@ def pdf_view(document: DocumentModel, notice: str) -> dict[str, Any]:
         "site": _site(document),
         "patient": _patient(document.patient),
         "exam": _exam(document),
-        "sections": [
-            {"title": title, "blocks": blocks(text)} for name, title in _SECTIONS if (text := getattr(content, name))
-        ],
+        "sections": sections(document),
         "conclusion": blocks(content.conclusion),
-        "replaces": document.replaces_unique_id is not None,
-        "edition": document.version_number,
+        "banner": _banner(document),
         "validated": {
             "on": long_moment(signature.signed_at, zone),
             "by": signature.signatory.display_name,
             "rpps": signature.signatory.rpps,
         },
         "recipients": _recipients(document),
+        "images": images(document),
         "notice": french(notice),
         "continued": _continued(document.patient),
     }
     printable: dict[str, Any] = _printable(view)
     return printable
+
+
+def _banner(document: DocumentModel) -> str:
+    """What this document annuls, or that it repeats an earlier edition; empty for a first one."""
+    if document.former is not None:
+        return f"Annule et remplace la version {document.former.number} du " + long_date(
+            document.former.signed_at, document.zone
+        )
+    if document.replaces_unique_id is not None:
+        return f"Édition n°{NBSP}{document.version_number} du même compte rendu, contenu inchangé"
+    return ""
 
 
 def _printable(value: Any) -> Any:
@@ -161,20 +162,16 @@ def _exam(document: DocumentModel) -> list[dict[str, str]]:
     rows = [("Examen du", long_moment(exam.started_at, zone))]
     if requester is not None:
         rows.append(("Demandé par", _named(requester)))
-    rows += [("Acte" if len(content.acts) == 1 else f"Acte {n}", _act(act)) for n, act in enumerate(content.acts, 1)]
+    rows += [
+        ("Acte" if len(content.acts) == 1 else f"Acte {n}", act_line(act)) for n, act in enumerate(content.acts, 1)
+    ]
+    if content.screening:
+        rows.append(("Contexte", "Examen de dépistage"))
+    rows += remote_rows(document)
     rows.append(("N° d’examen", exam.accession_number))
     if exam.order_placer_number is not None:
         rows.append(("N° de demande", exam.order_placer_number))
     return [{"label": label, "value": value} for label, value in rows]
-
-
-def _act(act: Act) -> str:
-    words = [MODALITIES[act.modality].display, REGIONS[act.region].display]
-    if act.laterality is not None:
-        words.append(SIDE[act.laterality])
-    if act.ccam_code is not None:
-        words.append(f"CCAM{NBSP}{act.ccam_code}")
-    return " – ".join(words)
 
 
 def _named(one: Correspondent) -> str:

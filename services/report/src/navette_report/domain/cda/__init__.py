@@ -1,4 +1,4 @@
-"""CDA R2 of an imaging report, level N1 (spec/cda.md)."""
+"""CDA R2 of an imaging report, levels N1 and N3 (spec/cda.md)."""
 
 from navette_report.domain.cda.document import build_cda
 

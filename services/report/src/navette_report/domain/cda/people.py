@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from navette_contracts.events import RecipientRole
-from navette_documents.codes import GENDERS, PRACTICE_SETTINGS, SPECIALTIES
+from navette_documents.codes import GENDERS, PRACTICE_SETTINGS, SPECIALTIES, TREATING_PHYSICIAN
 from navette_documents.hl7dates import format_local
 from navette_documents.identifiers import PS_AUTHORITY, STRUCT_AUTHORITY, ps_idnat, struct_idnat
 from navette_documents.sites import Site
@@ -18,7 +18,7 @@ from navette_report.domain.cda.tree import (
     add_person_name,
     add_phone,
 )
-from navette_report.domain.content import Correspondent
+from navette_report.domain.content import Correspondent, ReportContent
 from navette_report.domain.document import DocumentModel
 from navette_report.domain.identity import PatientIdentity
 
@@ -80,22 +80,53 @@ def add_organization(parent: Element, tag: str, site: Site, *, sector: bool = Tr
 
 
 def add_radiologist(parent: Element, tag: str, document: DocumentModel) -> None:
-    """The radiologist who validated, at the site, as an assigned author or entity."""
-    signatory = document.signature.signatory
+    """The radiologist who validated, as an assigned author or entity: at the site, or where they read from."""
+    signatory, remote = document.signature.signatory, document.content.teleradiology
     entity = add(parent, tag)
     add(entity, "id", root=PS_AUTHORITY, extension=ps_idnat(signatory.rpps))
     add_code(entity, "code", RADIOLOGIST)
+    if remote is None:
+        add_address(entity, document.site.address)
+        add_phone(entity, document.site.phone, use="WP")
+    add_person_name(add(entity, "assignedPerson"), family=signatory.family_name, given=signatory.given_name, title="DR")
+    if remote is None:
+        add_organization(entity, "representedOrganization", document.site)
+    else:
+        organization = add(entity, "representedOrganization")
+        add(organization, "id", root=STRUCT_AUTHORITY, extension=struct_idnat(remote.reader_finess))
+        add(organization, "name", remote.reader_organization)
+
+
+def add_responsible(parent: Element, tag: str, document: DocumentModel) -> None:
+    """Who answers for the examination at the site: the radiologist, in teleradiology the responsible doctor there."""
+    remote = document.content.teleradiology
+    if remote is None:
+        add_radiologist(parent, tag, document)
+        return
+    doctor = remote.responsible
+    entity = add(parent, tag)
+    add(entity, "id", root=PS_AUTHORITY, extension=ps_idnat(doctor.rpps))
+    add_code(entity, "code", SPECIALTIES[doctor.specialty])
     add_address(entity, document.site.address)
     add_phone(entity, document.site.phone, use="WP")
-    add_person_name(add(entity, "assignedPerson"), family=signatory.family_name, given=signatory.given_name, title="DR")
+    add_person_name(
+        add(entity, "assignedPerson"),
+        family=doctor.family_name,
+        given=doctor.given_name,
+        civility=doctor.civility,
+        title="DR",
+    )
     add_organization(entity, "representedOrganization", document.site)
 
 
-def add_author(root: Element, document: DocumentModel) -> None:
-    """The radiologist wrote the report, at the time of the validation."""
-    author = add(root, "author")
-    add(author, "time", value=format_local(document.signature.signed_at, document.zone))
-    add_radiologist(author, "assignedAuthor", document)
+def add_authors(root: Element, document: DocumentModel) -> None:
+    """The radiologist wrote the report, at the time of the validation; in teleradiology the doctor responsible
+    at the site is the second author (spec/cda.md §4.3)."""
+    writers = [add_radiologist] if document.content.teleradiology is None else [add_radiologist, add_responsible]
+    for writer in writers:
+        author = add(root, "author")
+        add(author, "time", value=format_local(document.signature.signed_at, document.zone))
+        writer(author, "assignedAuthor", document)
 
 
 def add_custodian(root: Element, site: Site) -> None:
@@ -118,30 +149,47 @@ def add_recipients(root: Element, correspondents: tuple[Correspondent, ...]) -> 
 
 
 def add_legal_authenticator(root: Element, document: DocumentModel) -> None:
-    """The validation: signature code S, at the time of the act."""
+    """The validation: signature code S, at the time of the act; in teleradiology under the responsible doctor."""
     authenticator = add(root, "legalAuthenticator")
     add(authenticator, "time", value=format_local(document.signature.signed_at, document.zone))
     add(authenticator, "signatureCode", code="S")
-    add_radiologist(authenticator, "assignedEntity", document)
+    add_responsible(authenticator, "assignedEntity", document)
 
 
-def add_requester(root: Element, requester: Correspondent | None) -> None:
-    """The requesting physician, participant REF; the time of the request is not known here."""
-    if requester is None or requester.role is not RecipientRole.REQUESTER:
-        return
-    participant = add(root, "participant", typeCode="REF")
-    time = add(participant, "time", nullFlavor="UNK")
+def add_participants(root: Element, content: ReportContent) -> None:
+    """The requesting physician (REF) and the treating physician (INF, function PCP), with their MSSanté address
+    when known (RIS.DOC.05); the time of their part is not known here."""
+    requester = content.requester
+    if requester is not None:
+        _add_participant(root, requester, "REF", "UNK")
+    for one in content.correspondents:
+        if one.treating_physician:
+            _add_participant(root, one, "INF", "NA")
+
+
+def _add_participant(root: Element, one: Correspondent, kind: str, time_unknown: str) -> None:
+    participant = add(root, "participant", typeCode=kind)
+    if kind == "INF":
+        function = TREATING_PHYSICIAN
+        add(
+            participant,
+            "functionCode",
+            code=function.code,
+            displayName=function.display,
+            codeSystem=function.system,
+        )
+    time = add(participant, "time", nullFlavor=time_unknown)
     time.set(f"{{{XSI}}}type", "IVL_TS")
     entity = add(participant, "associatedEntity", classCode="PROV")
-    if requester.rpps is not None:
-        add(entity, "id", root=PS_AUTHORITY, extension=ps_idnat(requester.rpps))
-    elif requester.finess is not None:
-        add(entity, "id", root=STRUCT_AUTHORITY, extension=struct_idnat(requester.finess))
-    if requester.specialty is not None:
-        add_code(entity, "code", SPECIALTIES[requester.specialty])
-    _add_telecoms(entity, requester)
-    _add_name(add(entity, "associatedPerson"), requester)
-    _add_their_organization(entity, "scopingOrganization", requester)
+    if one.rpps is not None:
+        add(entity, "id", root=PS_AUTHORITY, extension=ps_idnat(one.rpps))
+    elif one.finess is not None:
+        add(entity, "id", root=STRUCT_AUTHORITY, extension=struct_idnat(one.finess))
+    if one.specialty is not None:
+        add_code(entity, "code", SPECIALTIES[one.specialty])
+    _add_telecoms(entity, one)
+    _add_name(add(entity, "associatedPerson"), one)
+    _add_their_organization(entity, "scopingOrganization", one)
 
 
 def _add_name(parent: Element, one: Correspondent) -> None:

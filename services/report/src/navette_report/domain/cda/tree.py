@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from lxml import etree
-from navette_documents.codes import Code
+from navette_documents.codes import CCAM, LOINC, Code
 from navette_documents.sites import Address
+
+from navette_report.domain.imaging import Act
 
 HL7 = "urn:hl7-org:v3"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
@@ -50,6 +52,21 @@ def add_qualified(parent: Element, code: Code, qualifier: Code) -> Element:
     translation = add_code(parent, "translation", code)
     add_code(add(translation, "qualifier"), "name", qualifier)
     return translation
+
+
+def loinc_of(act: Act) -> Code:
+    """The LOINC code of an act."""
+    return Code(act.loinc_code, act.loinc_label, LOINC)
+
+
+def add_act_code(parent: Element, act: Act, *, anchor: str | None = None) -> Element:
+    """The code of an act, with its CCAM translation; `anchor` is its place in a narrative."""
+    code = add_code(parent, "code", loinc_of(act))
+    if anchor is not None:
+        add(add(code, "originalText"), "reference", value=f"#{anchor}")
+    if act.ccam_code is not None and act.ccam_label is not None:
+        add_code(code, "translation", Code(act.ccam_code, act.ccam_label, CCAM))
+    return code
 
 
 def add_phone(parent: Element, number: str, *, use: str | None = None) -> None:

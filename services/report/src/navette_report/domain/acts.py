@@ -1,0 +1,169 @@
+"""What people do to a report, as pure functions: write, propose, agree, announce, replace, withdraw.
+
+Each raises Forbidden with the rule it breaks; none knows a clock or a database.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from navette_contracts.events import Audience, WhoMustAct
+
+from navette_report.domain.choices import SignatureChoices, made_by, standing
+from navette_report.domain.content import ReportContent
+from navette_report.domain.lifecycle import IN_FORCE, TRANSITIONS, Act, Forbidden, State
+from navette_report.domain.report import Agreement, Announcement, Report, Signature, Version, Withdrawal, sign
+
+
+def edit_draft(report: Report, content: ReportContent) -> Report:
+    """Other content for the draft. What co-readers agreed with no longer exists, so they are asked again."""
+    return report.with_current(report.current.after(Act.EDIT, content=content, agreements=()))
+
+
+def choose(report: Report, changes: dict[str, bool], *, by: str, at: datetime) -> Report:
+    """Set choices before validation; what is not named stays."""
+    wanted = SignatureChoices.model_validate(standing(report.current.choices).model_dump() | changes)
+    choices = made_by(report.current.choices, wanted, by=by, at=at)
+    return report.with_current(report.current.after(Act.EDIT, choices=choices))
+
+
+def propose(report: Report, co_readers: tuple[str, ...], *, by_rpps: str, at: datetime) -> Report:
+    """Make the draft provisional: `co_readers` must agree before it is validated. Who proposes it agrees."""
+    others = tuple(dict.fromkeys(rpps for rpps in co_readers if rpps != by_rpps))
+    if not others:
+        raise Forbidden("co_reader_missing")
+    readers = (by_rpps, *others)
+    agreed = (Agreement(rpps=by_rpps, at=at),)
+    started = report.current.proposed_at or at
+    version = report.current.after(Act.PROPOSE, co_readers=readers, agreements=agreed, proposed_at=started)
+    return report.with_current(version)
+
+
+def agree(report: Report, *, rpps: str, at: datetime) -> Report:
+    """One co-reader agrees. Agreeing twice changes nothing."""
+    version = report.current
+    target = version.after(Act.AGREE)
+    if rpps not in version.co_readers:
+        raise Forbidden("not_a_co_reader")
+    if rpps not in version.missing_agreements:
+        return report
+    return report.with_current(
+        target.model_copy(update={"agreements": (*version.agreements, Agreement(rpps=rpps, at=at))})
+    )
+
+
+def start_replacement(report: Report, *, built_on: int, content: ReportContent) -> Report:
+    """Open the draft of the next version. It must be built on the last validated one."""
+    validated = report.validated
+    if report.draft is not None:
+        raise Forbidden("replacement_already_being_written" if validated else "not_validated_yet")
+    if validated is None or built_on != validated.number:
+        raise Forbidden("not_built_on_the_last_version")
+    validated.after(Act.REPLACE)
+    # The masks of the former version are carried forward unless somebody removes them (spec/dmp.md §6.8).
+    spent = "announcement_needed" if validated.announcement is not None else None
+    draft = Version(
+        number=validated.number + 1,
+        state=State.DRAFT,
+        content=content,
+        model=validated.model,
+        choices=tuple(one for one in validated.choices if one.name != spent),
+    )
+    return report.model_copy(update={"versions": (*report.versions, draft)})
+
+
+def abandon_replacement(report: Report) -> Report:
+    """Throw the draft of the next version away: it was never validated, and the version in force stays."""
+    if report.draft is None or report.validated is None:
+        raise Forbidden("no_replacement_being_written")
+    return report.model_copy(update={"versions": report.versions[:-1]})
+
+
+def validate(report: Report, signature: Signature) -> Report:
+    """Sign the draft; the version it replaces ends in the same act."""
+    former = report.validated
+    broken = closed_choices(report, signature.choices)
+    if broken:
+        raise Forbidden(broken[0])
+    signed = sign(report.current, signature)
+    if former is None or former.number == signed.number:
+        return report.with_current(signed)
+    return report.with_current(former.after(Act.REPLACE)).with_current(signed)
+
+
+def closed_choices(report: Report, choices: SignatureChoices) -> tuple[str, ...]:
+    """Rules these choices break because of what earlier versions already showed; empty when they may be signed.
+
+    Whoever received a version must receive its correction (spec/mss.md §5.1), and what was visible is not hidden
+    again: to take it back, the report is withdrawn.
+    """
+    given = {party for edition in report.editions for party in edition.audience}
+    seen = Audience.PATIENT in given or any(
+        Audience.DMP in edition.audience and not edition.hidden_from_patient for edition in report.editions
+    )
+    broken = []
+    if Audience.DMP in given and choices.withheld_from_dmp:
+        broken.append("former_version_in_dmp")
+    if Audience.PROFESSIONALS in given and choices.hidden_from_professionals:
+        broken.append("former_version_seen_by_professionals")
+    if seen and (choices.hidden_from_patient or choices.hidden_from_representatives):
+        broken.append("former_version_seen_by_patient")
+    if Audience.PATIENT in given and choices.withheld_from_patient:
+        broken.append("former_version_sent_to_patient")
+    return tuple(broken)
+
+
+def announce(report: Report, *, by: str, at: datetime) -> Report:
+    """Record that the patient was told."""
+    version = report.validated
+    if version is None:
+        raise Forbidden("not_validated_yet")
+    announced = version.after(Act.ANNOUNCE, announcement=Announcement(by=by, at=at))
+    if version.signature is None or not version.signature.choices.announcement_needed:
+        raise Forbidden("nothing_to_announce")
+    if version.announcement is not None:
+        raise Forbidden("already_announced")
+    return report.with_current(announced)
+
+
+def withdraw(report: Report, *, by_rpps: str, at: datetime, reason: str | None) -> Report:
+    """Annul the report as it stands; a draft of the next version goes with it."""
+    version = report.validated
+    if version is None:
+        raise Forbidden("not_validated_yet")
+    withdrawn = version.after(Act.WITHDRAW, withdrawal=Withdrawal(by_rpps=by_rpps, at=at, reason=reason))
+    kept = report if report.draft is None else abandon_replacement(report)
+    return kept.with_current(withdrawn)
+
+
+class Offer(StrEnum):
+    """An act the software offers for a report as it stands. None of them hides what was visible."""
+
+    EDIT = "edit"
+    PROPOSE = "propose"
+    AGREE = "agree"
+    SIGN = "sign"
+    ABANDON = "abandon"
+    ANNOUNCE = "announce"
+    REPLACE = "replace"
+    WITHDRAW = "withdraw"
+
+
+def offered(report: Report) -> tuple[tuple[Offer, WhoMustAct], ...]:
+    """The acts that would be accepted now, with whose they are."""
+    acts: list[tuple[Offer, WhoMustAct]] = []
+    doctor = WhoMustAct.RADIOLOGIST
+    validated, draft = report.validated, report.draft
+    if draft is not None:
+        acts += [(Offer.EDIT, WhoMustAct.SECRETARY), (Offer.PROPOSE, doctor)]
+        acts.append((Offer.AGREE if draft.missing_agreements else Offer.SIGN, doctor))
+        if validated is not None:
+            acts.append((Offer.ABANDON, doctor))
+    if validated is not None and validated.state in IN_FORCE:
+        if validated.to_announce:
+            acts.append((Offer.ANNOUNCE, doctor))
+        if draft is None and (validated.state, Act.REPLACE) in TRANSITIONS:
+            acts.append((Offer.REPLACE, doctor))
+        acts.append((Offer.WITHDRAW, doctor))
+    return tuple(acts)
