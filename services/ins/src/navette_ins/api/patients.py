@@ -64,8 +64,7 @@ def patient_routes(service: Service, desk: Desk, sites: frozenset[str]) -> APIRo
         async def work(uow: UnitOfWork) -> PatientAnswer:
             identity = visible(await desk.identities(uow).get(patient_id), caller)
             shown = answer(caller, identity, await describe_identity(uow, desk, identity))
-            sees_ins = identity.recovery is not None and not shown.ins_hidden
-            action = "ins.read" if sees_ins else "identity.read"
+            action = "identity.read" if identity.recovery is None or shown.ins_hidden else "ins.read"
             await uow.record_access(caller.subject, action, "patient", patient_id, identity.site_id, "granted")
             return shown
 
