@@ -175,7 +175,9 @@ ACTIONS = {
         "XDSDocumentUniqueIdError XDSUnknownRepositoryId InvalidDocumentContent LocalPolicyRestrictionError"
     ),
     Action.REFRESH: (
-        "XDSRegistryDeprecatedDocumentError XDSReplaceFailed UnresolvedReferenceException ReferencesExistException"
+        "XDSRegistryDeprecatedDocumentError XDSReplaceFailed UnresolvedReferenceException ReferencesExistException "
+        "XDSMetadataUpdateError XDSMetadataUpdateOperationError XDSMetadataVersionError UnmodifiableMetadataError "
+        "XDSPatientIDReconciliationError"
     ),
     Action.RETRY: (
         "XDSRegistryBusy XDSRepositoryBusy XDSRegistryNotAvailable XDSRegistryOutOfResources "

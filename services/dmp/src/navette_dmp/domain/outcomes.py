@@ -75,7 +75,6 @@ REGISTRY_ERRORS: Mapping[str, _Rule] = MappingProxyType(
         ),
         # The identity: a merge to look at, or a patient without DMP.
         **_rules(Action.STOP, WhoMustAct.SECRETARY, "XDSPatientIdDoesNotMatch", "XDSUnknownPatientId"),
-        **_rules(Action.STOP, WhoMustAct.SECRETARY, "XDSPatientIDReconciliationError"),
         **_rules(Action.STOP, WhoMustAct.ADMINISTRATOR, "LocalPolicyRestrictionError"),
         **_rules(
             Action.REFRESH,
@@ -89,6 +88,7 @@ REGISTRY_ERRORS: Mapping[str, _Rule] = MappingProxyType(
             "XDSMetadataUpdateOperationError",
             "XDSMetadataVersionError",
             "UnmodifiableMetadataError",
+            "XDSPatientIDReconciliationError",
         ),
         **_rules(
             Action.RETRY,
