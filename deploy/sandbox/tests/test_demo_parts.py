@@ -21,11 +21,12 @@ from navette_sandbox.verify.deliveries import Check
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 
-def test_fourteen_reports_cover_five_modalities_and_five_scenarios() -> None:
-    assert len(reports()) == 14
-    assert len({one.title for one in reports()}) == 14
+def test_seventeen_reports_cover_five_modalities_and_eight_scenarios() -> None:
+    assert len(reports()) == 17
+    assert len({one.title for one in reports()}) == 17
     assert {one.content["act"]["modality"] for one in reports()} == {"CT", "MR", "US", "MG", "DX"}
-    assert Counter(one.scenario for one in reports()) == {"a": 6, "b": 2, "c": 2, "d": 1, "e": 3}
+    numbers = {"a": 6, "b": 2, "c": 2, "d": 1, "e": 3, "f": 1, "g": 1, "h": 1}
+    assert Counter(one.scenario for one in reports()) == numbers
 
 
 def test_every_report_is_about_somebody_and_was_asked_for_by_somebody() -> None:
@@ -34,7 +35,7 @@ def test_every_report_is_about_somebody_and_was_asked_for_by_somebody() -> None:
     assert {one.requester for one in reports()} <= set(requesters())
 
 
-@pytest.mark.parametrize("number", range(14))
+@pytest.mark.parametrize("number", range(17))
 def test_an_examination_is_never_in_the_future(number: int) -> None:
     text = reports()[number]
     draft = text.draft(requesters()[text.requester], "NVT1", study_uid(1), NOW)
@@ -43,7 +44,7 @@ def test_an_examination_is_never_in_the_future(number: int) -> None:
     )
 
 
-@pytest.mark.parametrize("number", range(14))
+@pytest.mark.parametrize("number", range(17))
 def test_texts_are_in_french_typography(number: int) -> None:
     content = reports()[number].content
     prose = "\n".join(content[name] for name in ("indication", "technique", "comparison", "findings", "conclusion"))
@@ -62,6 +63,7 @@ def _played(journey: Journey) -> Played:
 def _line(state: str, label: str) -> Journey:
     return {
         "channel": "dmp",
+        "kind": "report",
         "recipient": "Dossier médical partagé",
         "role": "other",
         "state": state,

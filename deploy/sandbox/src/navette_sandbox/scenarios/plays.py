@@ -1,4 +1,4 @@
-"""The five scenarios, played as users and operators would live them."""
+"""The scenarios of an ordinary day: qualified patients, and an identity that becomes qualified later."""
 
 from __future__ import annotations
 
