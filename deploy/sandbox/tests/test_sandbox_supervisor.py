@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,6 +89,22 @@ def test_a_sandbox_is_not_started_twice(tmp_path: Path) -> None:
         assert "runs already" in again.stderr
 
 
+def test_a_port_that_is_taken_is_named_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = _cli("up", "--broker", "tansu", "--port", f"psc-auth={port}", root=tmp_path)
+    assert answer.returncode == 2
+    assert answer.stderr.replace("\n", " ").strip() == f"Port {port}, asked for psc-auth, is in use."
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    answer = _cli("up", "--broker", "tansu", root=tmp_path / "file")
+    assert answer.returncode == 2
+    assert "cannot be written" in answer.stderr.replace("\n", " ")
+    assert "Traceback" not in answer.stderr
+
+
 def test_a_killed_process_is_started_again_on_its_port(tmp_path: Path) -> None:
     port = free_port()
     with _up(tmp_path, "one", "--port", f"sim-insi={port}"):
@@ -125,6 +142,8 @@ def test_who_is_not_ready_is_named_with_its_last_words(tmp_path: Path) -> None:
         (["up", "--port", "dmp=zero"], "--port dmp needs a number"),
         (["up", "--broker", "rabbit"], "--broker is kafka, tansu or auto"),
         (["up", "--name", "../x"], "The name of a sandbox"),
+        (["up", "--port", "dmp=18443", "--port", "ins=18443"], "Port 18443 is given to ins and to dmp"),
+        (["up", "--without", "nothing"], "No process is called nothing"),
         (["down"], "does not run"),
         (["faults", "dmp"], "does not run"),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from navette_sandbox.keys import Keys
 from navette_sandbox.pki import Pki
-from navette_sandbox.ports import free_ports
+from navette_sandbox.ports import free_ports, is_listening
 from navette_sandbox.processes import SandboxError
 
 SERVICES = ("psc-auth", "ins", "report", "dmp", "mss")
@@ -84,7 +84,7 @@ def make_layout(name: str, root: Path, fixed: Mapping[str, int] | None = None) -
     """Choose the ports of the sandbox `name` under `root`: those given, and free ones for the rest.
 
     Raises:
-        SandboxError: a name that is no directory name, or a port of nothing.
+        SandboxError: a name that is no directory name, a port of nothing, given twice or in use.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,30}", name):
         raise SandboxError("The name of a sandbox is made of a–z, 0–9, - and _.")
@@ -92,6 +92,18 @@ def make_layout(name: str, root: Path, fixed: Mapping[str, int] | None = None) -
     unknown = sorted(set(ports) - set(PORT_NAMES))
     if unknown:
         raise SandboxError(f"Nothing listens as {unknown[0]}; ports exist for: {', '.join(PORT_NAMES)}.")
+    _refuse_taken(ports)
     missing = [port for port in PORT_NAMES if port not in ports]
     ports.update(zip(missing, free_ports(len(missing)), strict=True))
     return Layout(name, (root / name).resolve(), ports)
+
+
+def _refuse_taken(fixed: Mapping[str, int]) -> None:
+    """A process that cannot listen would only say so at the end of its log, a minute later."""
+    owners: dict[int, str] = {}
+    for name, port in fixed.items():
+        if port in owners:
+            raise SandboxError(f"Port {port} is given to {name} and to {owners[port]}.")
+        owners[port] = name
+        if is_listening(port):
+            raise SandboxError(f"Port {port}, asked for {name}, is in use.")

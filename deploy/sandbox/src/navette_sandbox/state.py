@@ -36,10 +36,13 @@ def take_lock(path: Path, name: str) -> IO[str]:
     """Lock the sandbox for this process; keep the returned file open.
 
     Raises:
-        SandboxError: another process holds the lock.
+        SandboxError: another process holds the lock, or the folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = path.open("a+")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a+")
+    except OSError as error:
+        raise SandboxError(f"The folder {path.parent} cannot be written ({error.strerror}).") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -48,6 +48,9 @@ class Sandbox:
         variables: Mapping[str, str] | None = None,
         say: Say = lambda _line: None,
     ) -> None:
+        known = {*SERVICES, *(f"sim-{name}" for name in SIMULATORS)}
+        if unknown := sorted(set(without) - known):
+            raise SandboxError(f"No process is called {unknown[0]}; there are: {', '.join(sorted(known))}.")
         self.layout = layout
         self.children: dict[str, Child] = {}
         self.broker: EmbeddedBroker
