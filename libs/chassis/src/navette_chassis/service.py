@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import structlog
 from navette_contracts.events import Event
-from navette_contracts.sealed import Keyring
+from navette_contracts.sealed import Keyring, KeyringError
 
 from navette_chassis.clock import Clock, SystemClock
 from navette_chassis.index import Index
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from navette_chassis.deliveries.store import DeliveryStore
     from navette_chassis.lifecycle import Running
     from navette_chassis.transactions import Transactions
+
+log = structlog.get_logger("navette.service")
 
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")
@@ -197,14 +200,23 @@ class Service:
 
     @property
     def keyring(self) -> Keyring:
-        """Keys of the sealed fields, read again when the file has changed; ``RuntimeError`` if none is configured."""
+        """Keys of the sealed fields, read again when the file has changed; ``RuntimeError`` if none is configured.
+
+        A changed file that is no keyring (half-written, gone) leaves the keys read before in use.
+        """
         path = self.settings.keyring
         if path is None:
             message = "no keyring is configured: NAVETTE_KEYRING"
             raise RuntimeError(message)
-        changed = path.stat().st_mtime_ns
+        changed = path.stat().st_mtime_ns if path.exists() else 0
         if self._keyring is None or self._keyring[0] != changed:
-            self._keyring = (changed, Keyring.from_file(path))
+            try:
+                self._keyring = (changed, Keyring.from_file(path))
+            except (OSError, KeyringError):
+                if self._keyring is None:
+                    raise
+                log.warning("keys.reload_failed", resource="keyring")
+                self._keyring = (changed, self._keyring[1])
         return self._keyring[1]
 
     def client(self, service_name: str) -> httpx.AsyncClient:
