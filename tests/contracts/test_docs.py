@@ -40,7 +40,9 @@ def test_log_events_named_for_operators_exist() -> None:
 
 def test_every_setting_named_in_the_documents_exists() -> None:
     fields = {name.upper() for name in re.findall(r"^    ([a-z][a-z0-9_]+): ", SOURCES, re.MULTILINE)}
-    elsewhere = "\n".join(path.read_text("utf-8") for one in ("deploy", "tests") for path in (ROOT / one).rglob("*.py"))
+    elsewhere = "\n".join(
+        path.read_text("utf-8") for one in ("deploy", "tests", "services") for path in (ROOT / one).rglob("*.py")
+    )
     for page in PAGES:
         for name in re.findall(r"`NAVETTE_([A-Z0-9_]+)", page.read_text("utf-8")):
             assert name in fields or f"NAVETTE_{name}" in elsewhere, f"{page.name}: {name}"

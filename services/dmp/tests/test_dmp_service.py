@@ -314,13 +314,14 @@ async def test_a_deletion_whose_answer_was_lost_is_made_once(world: World) -> No
 
 async def test_a_report_withdrawn_before_it_was_published_never_reaches_the_dmp(world: World) -> None:
     event = world.composed()
-    world.fault("down", target="*", seconds=2.0)
+    world.fault("down", target="*", seconds=60.0)
     async with running(world.service()):
         await world.send(event)
         await until(lambda: _deliveries(world, "dmp.publish"))
         await world.withdraw(event)
         outcome = await world.next_outcome(event)
         assert (outcome.error_class, outcome.code) == ("cancelled", "withdrawn")
+        world.double.faults.clear()
         await until(lambda: _ended(world, "dmp.withdraw"))
     assert world.reports() == {}
 

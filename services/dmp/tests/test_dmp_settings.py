@@ -41,8 +41,11 @@ def values(pki: Pki, tmp_path: Path, sites_json: bytes) -> dict[str, Any]:
 
 def test_complete_settings_make_a_service(values: dict[str, Any]) -> None:
     service = create_service(DmpSettings(**values))
-    assert [subscription.name for subscription in service.subscriptions] == ["schedule_publication"]
-    assert [handler.channel.name for handler in service.delivery_handlers] == ["dmp.publish"]
+    assert [subscription.name for subscription in service.subscriptions] == [
+        "schedule_publication",
+        "schedule_withdrawal",
+    ]
+    assert [handler.channel.name for handler in service.delivery_handlers] == ["dmp.publish", "dmp.withdraw"]
 
 
 @pytest.mark.parametrize(
