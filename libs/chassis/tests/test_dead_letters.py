@@ -45,6 +45,24 @@ def poisons(world: Any) -> dict[str, tuple[list[tuple[str, bytes]], bytes | None
     }
 
 
+async def test_a_failure_nobody_foresaw_halts_the_consumer_rather_than_losing_the_message(
+    world: Any, service: Any, seen: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any) -> None:
+        raise RuntimeError(CANARY)
+
+    monkeypatch.setattr("navette_chassis.consumers.publish_dead_letter", broken)
+    async with running(service):
+        await world.send(poisons(world)["contract"], world.message("k", 2))
+
+        async def halted() -> bool:
+            return (await service.checks())["consumer:note"] == "halted"
+
+        await until(halted)
+        assert seen == []
+        assert await world.committed("note") == 0
+
+
 async def test_a_poison_message_is_put_aside_with_its_reason_and_the_consumer_goes_on(
     world: Any, service: Any, seen: list[int]
 ) -> None:

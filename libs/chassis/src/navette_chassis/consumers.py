@@ -98,7 +98,20 @@ class Consumer:
         return None if self.joined else "not_joined"
 
     async def consume(self, record: Record) -> None:
-        """Return when the offset may be committed. Raises ``NotDoneError`` when the service stops first."""
+        """Return when the offset may be committed. Raises ``NotDoneError`` when the service stops first.
+
+        Nothing else leaves here: FastStream acknowledges the message of any other exception. What nobody foresaw
+        halts the consumer before its message, for somebody to look.
+        """
+        try:
+            await self._consume(record)
+        except NotDoneError:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above: acknowledged is lost
+            log.error("consumer_halted", consumer=self.subscription.name, reason=type(error).__name__)  # noqa: TRY400
+            await self._halt()
+
+    async def _consume(self, record: Record) -> None:
         subscription = self.subscription
         try:
             received, traceparent = decode_message(record, subscription.event_class, ordered=subscription.ordered)
