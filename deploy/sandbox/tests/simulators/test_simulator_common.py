@@ -161,3 +161,10 @@ def test_probability_spares_some_requests() -> None:
     assert book.take("x", "flaky") is None
     with pytest.raises(FaultScriptError):
         book.add({"kind": "flaky", "probability": True})
+
+
+async def test_a_client_that_goes_away_in_the_handshake_was_refused_nothing(echo: Echo) -> None:
+    echo.note_handshake_error("ConnectionResetError")
+    assert echo.refusals.rules == []
+    echo.note_handshake_error("CERTIFICATE_VERIFY_FAILED")
+    assert echo.refusals.rules == ["tls.handshake"]

@@ -61,6 +61,8 @@ __all__ = [
     "server_context",
 ]
 
+_WENT_AWAY = frozenset({"ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError"})
+
 View = Callable[[Sequence[str]], Any]
 """A state view: gets the path segments after its name; returns JSON data, a `Response`, or ``None`` (404)."""
 
@@ -188,8 +190,12 @@ class Simulator:
         await self.stop()
 
     def note_handshake_error(self, reason: str) -> None:
-        """A TLS handshake failed: no, wrong or expired client certificate, or an old protocol."""
-        self.refusals.record("tls", "tls.handshake", reason)
+        """A TLS handshake failed: no, wrong or expired client certificate, or an old protocol.
+
+        A client that went away in the middle (it was killed, say) was not refused anything.
+        """
+        if reason not in _WENT_AWAY:
+            self.refusals.record("tls", "tls.handshake", reason)
 
     async def http_faults(self, target: str) -> Response | None:
         """Apply ``slow``, ``http_error`` and ``flaky`` to an HTTP operation; an answer replaces the real one."""
