@@ -51,6 +51,16 @@ def attribute(assertion: etree._Element, name: str) -> str | None:
     return assertion.findtext(path, namespaces=S)
 
 
+@pytest.mark.dsr("RIS.DMP.07")
+def test_a_connexion_secrete_is_asked_for_only_when_it_was_chosen(
+    document: Document, profile: VihfProfile, signer: Signer
+) -> None:
+    name = "urn:oasis:names:tc:xspa:1.0:resource:patient:hl7:confidentiality-code"
+    assert attribute(unsigned(document, profile, signer), name) is None
+    chosen = replace(document, subject=replace(document.subject, secret_connection="essai"))
+    assert attribute(unsigned(chosen, profile, signer), name) == "essai"
+
+
 def verify(message: bytes, pki: Pki) -> None:
     """With xmlsec (C), where the product signs with signxml."""
     root = etree.fromstring(message)

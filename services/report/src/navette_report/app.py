@@ -88,7 +88,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     # Routes
     service.words(FIELD_RULES)
     service.router(report_routes(service, desk))
-    service.router(act_routes(service))
+    service.router(act_routes(service, desk))
     service.router(activity_routes(service, desk))
     service.router(model_routes(desk))
     service.router(portability_routes(service, desk, settings))

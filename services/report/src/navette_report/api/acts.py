@@ -24,6 +24,8 @@ from navette_report.domain.report import Report
 from navette_report.domain.signatory import signatory_of
 from navette_report.use_cases import write_draft
 from navette_report.use_cases.announce_report import announce_report
+from navette_report.use_cases.check_choices import check_choices
+from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.sign_report import sign_report
 from navette_report.use_cases.withdraw_report import withdraw_report
 
@@ -49,12 +51,12 @@ class WithdrawalReason(Strict):
     reason: Line | None = None
 
 
-def act_routes(service: Service) -> APIRouter:
+def act_routes(service: Service, desk: Desk) -> APIRouter:
     """Routes that change a report, under /reports/{report_id}."""
     router = APIRouter(prefix="/reports/{report_id}", tags=["acts"])
     _draft_routes(router, service)
     _replacement_routes(router, service)
-    _validation_routes(router, service)
+    _validation_routes(router, service, desk)
     return router
 
 
@@ -112,7 +114,7 @@ def _replacement_routes(router: APIRouter, service: Service) -> None:
         return await _act(service, caller, report_id, "report.abandon", work)
 
 
-def _validation_routes(router: APIRouter, service: Service) -> None:
+def _validation_routes(router: APIRouter, service: Service, desk: Desk) -> None:
     @router.post("/sign")
     async def sign(caller: Radiologist, report_id: str, body: SignatureChoices) -> ReportAnswer:
         asked = {name: getattr(body, name) for name in body.model_fields_set}
@@ -120,6 +122,7 @@ def _validation_routes(router: APIRouter, service: Service) -> None:
         async def work(uow: UnitOfWork, report: Report) -> Report:
             # What was flagged before stands unless the radiologist says otherwise inside this act.
             choices = standing(report.current.choices).model_copy(update=asked)
+            await check_choices(uow, desk, report=report, choices=choices)
             signatory = signatory_of(caller.rpps, caller.name)
             return await sign_report(uow, report=report, signatory=signatory, choices=choices, signer=caller.subject)
 

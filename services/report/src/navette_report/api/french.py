@@ -90,6 +90,7 @@ ANSWERS: Mapping[str, str] = {
     "withdrawn": "Compte rendu retiré avant l’envoi",
     "replaced-document-gone": "La version à remplacer n’est plus dans le DMP",
     "ins-not-qualified": "Identité non qualifiée : l’INS ne peut pas être utilisée",
+    "refused:secret_connection:off": "La connexion secrète n’est pas activée pour les dépôts dans le DMP",
     "unknown-site": "Site non configuré",
     **dict.fromkeys(("510", "512", "513", "550", "551", "553"), "L’adresse n’existe pas ou refuse les messages"),
     **dict.fromkeys(("523", "552"), "La boîte du destinataire est pleine ou refuse la taille du message"),
@@ -105,6 +106,10 @@ RULES: Mapping[str, str] = {
         "Un compte rendu à annoncer est d’abord invisible pour le patient : il ne peut pas être aussi masqué "
         "aux professionnels."
     ),
+    "secret_connection_visible_to_representatives": (
+        "Sous connexion secrète, le DMP n’accepte qu’un document masqué aux représentants légaux : cochez les deux."
+    ),
+    "secret_connection_of_an_adult": "La connexion secrète ne concerne que les patients mineurs.",
     "agreement_of_a_co_reader_missing": "Un confrère dont l’accord est demandé ne l’a pas encore donné.",
     "co_reader_missing": "Indiquez au moins un confrère qui doit donner son accord.",
     "not_a_co_reader": "Votre accord n’est pas demandé pour ce compte rendu.",
