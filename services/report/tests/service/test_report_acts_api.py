@@ -396,8 +396,8 @@ async def test_the_page_shows_the_chain_of_versions_and_the_acts_with_whose_they
     await composed(world, outbox_events, report_id, 1)
     async with world.caller("secretary") as caller:
         page = (await caller.get(f"/pages/reports/{report_id}")).text
-        assert "Enregistrer l’annonce au patient" in page
-        assert "Remplacer par une nouvelle version" in page
+        assert "enregistrer l’annonce au patient (radiologue)" in page
+        assert "remplacer par une nouvelle version (radiologue)" in page
         assert "Masquer" not in page
         await done(world, report_id, "announce")
         await replacement(world, report_id, 1)

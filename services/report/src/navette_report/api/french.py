@@ -35,6 +35,7 @@ REPORT_STATES: Mapping[State, str] = {
 
 OFFERS: Mapping[Offer, str] = {
     Offer.EDIT: "Modifier le brouillon",
+    Offer.CHOOSE: "Préparer l’annonce et la visibilité",
     Offer.PROPOSE: "Demander l’accord de confrères",
     Offer.AGREE: "Donner son accord",
     Offer.SIGN: "Valider",
@@ -42,6 +43,7 @@ OFFERS: Mapping[Offer, str] = {
     Offer.ANNOUNCE: "Enregistrer l’annonce au patient",
     Offer.REPLACE: "Remplacer par une nouvelle version",
     Offer.WITHDRAW: "Retirer le compte rendu",
+    Offer.RECOMPOSE: "Composer à nouveau le document retenu",
 }
 """None hides what was visible: the DMP does not take it back (spec/dsr.md §4 C2)."""
 
@@ -119,6 +121,10 @@ RULES: Mapping[str, str] = {
     ),
     "replacement_already_being_written": "Une nouvelle version est déjà en cours d’écriture.",
     "no_replacement_being_written": "Aucune nouvelle version n’est en cours d’écriture.",
+    "changed_since_it_was_shown": (
+        "Le compte rendu a changé depuis que cette page l’a affiché : relisez-le, puis recommencez."
+    ),
+    "no_document_is_held": "Aucun document de ce compte rendu n’est retenu.",
     "nothing_to_announce": "Ce compte rendu n’est pas à annoncer au patient.",
     "already_announced": "L’annonce au patient est déjà enregistrée.",
     "former_version_in_dmp": (
