@@ -101,6 +101,7 @@ def test_the_issuer_is_the_subject_of_the_seal_with_its_structure(signed: etree.
     assert "ST=Loire-Atlantique (44)" in issuer.text
 
 
+@pytest.mark.dsr("DMP/AIRS.06")
 def test_the_attributes_say_who_from_where_about_whom(signed: etree._Element) -> None:
     assert signed.findtext("s:Subject/s:NameID", namespaces=S) == "899700000013"
     assert attribute(signed, "VIHF_Version") == "3.0"
