@@ -84,8 +84,10 @@ class Running:
             on_scheduled=self.dispatcher.nudge if self.dispatcher is not None else _nobody_waits,
         )
         subscriptions = service.subscriptions if mode.works else []
+        keyring = (lambda: service.keyring) if settings.keyring is not None else None
         self.consumers = [
-            Consumer(one, self.transactions, self.producer, service.clock, self.intake_stop) for one in subscriptions
+            Consumer(one, self.transactions, self.producer, service.clock, self.intake_stop, keyring)
+            for one in subscriptions
         ]
         self.groups = ConsumerGroups(settings, self.kafka, self.consumers, self.intake_stop)
         self._resources = AsyncExitStack()
