@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import structlog
@@ -97,6 +98,7 @@ class Service:
         self._asgi: FastAPI | None = None
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._keyring: tuple[int, Keyring] | None = None
+        self._keyring_refused = False
 
     # Declarations
 
@@ -202,7 +204,8 @@ class Service:
     def keyring(self) -> Keyring:
         """Keys of the sealed fields, read again when the file has changed; ``RuntimeError`` if none is configured.
 
-        A changed file that is no keyring (half-written, gone) leaves the keys read before in use.
+        A changed file that is no keyring (half-written, gone) leaves the keys read before in use; that is told once,
+        and once more when it is one again.
         """
         path = self.settings.keyring
         if path is None:
@@ -210,14 +213,24 @@ class Service:
             raise RuntimeError(message)
         changed = path.stat().st_mtime_ns if path.exists() else 0
         if self._keyring is None or self._keyring[0] != changed:
-            try:
-                self._keyring = (changed, Keyring.from_file(path))
-            except (OSError, KeyringError):
-                if self._keyring is None:
-                    raise
-                log.warning("keys.reload_failed", resource="keyring")
-                self._keyring = (changed, self._keyring[1])
+            self._keyring = (changed, self._read_keyring(path))
         return self._keyring[1]
+
+    def _read_keyring(self, path: Path) -> Keyring:
+        known = self._keyring
+        try:
+            read = Keyring.from_file(path)
+        except (OSError, KeyringError):
+            if known is None:
+                raise
+            if not self._keyring_refused:
+                log.warning("keys.reload_failed", resource="keyring")
+            self._keyring_refused = True
+            return known[1]
+        if known is not None:
+            log.info("keys.reloaded", resource="keyring")
+        self._keyring_refused = False
+        return read
 
     def client(self, service_name: str) -> httpx.AsyncClient:
         """An HTTP client of another service: base URL, TLS and a service token for that audience."""
