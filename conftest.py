@@ -2,8 +2,18 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
+
+if find_spec("hypothesis"):  # a member installed alone may come without it
+    from hypothesis import HealthCheck, settings
+
+    # The same examples everywhere and no deadline: a machine that is slow, or unlucky, is not a failing property.
+    settings.register_profile(
+        "everywhere", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("everywhere")
 
 LAYERS = {
     "pure": "nothing but Python: documents, rules, state machines, contracts",

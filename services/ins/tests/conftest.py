@@ -226,7 +226,7 @@ class Commands:
         self.started.append(process)
         return process
 
-    async def run(self, *arguments: str, seconds: float = 60) -> tuple[int, str]:
+    async def run(self, *arguments: str, seconds: float = 150) -> tuple[int, str]:
         """Exit status and everything that was printed."""
         process = self.start(*arguments)
         out, err = await asyncio.to_thread(process.communicate, timeout=seconds)

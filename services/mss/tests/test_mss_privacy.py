@@ -77,7 +77,7 @@ async def test_nothing_the_service_stores_logs_or_publishes_names_the_patient(wo
         published += str(await world.told(refused, 2))
     finally:
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     stored = await world.dump()
     assert "service_started" in out
     assert fine.report_id in stored

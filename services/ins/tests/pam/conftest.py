@@ -93,7 +93,7 @@ class Links:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(b"\x0b" + data + b"\x1c\r")
         try:
-            return (await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 20))[1:-2]
+            return (await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 60))[1:-2]
         finally:
             writer.close()
 
