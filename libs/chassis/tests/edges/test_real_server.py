@@ -42,11 +42,9 @@ async def port(client_of: Any) -> AsyncIterator[int]:
 
 async def test_an_endless_chunked_body_is_answered_and_cut_at_the_limit(port):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(
-        b"POST /notes HTTP/1.1\r\nHost: edge\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-    )
-    for _ in range(12):
-        writer.write(b"64\r\n" + b"x" * 100 + b"\r\n")
+    head = b"POST /notes HTTP/1.1\r\nHost: edge\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    # In one piece: what arrives after the server closed would reset the connection under its answer.
+    writer.write(head + b"".join([b"64\r\n" + b"x" * 100 + b"\r\n"] * 12))
     await writer.drain()
     async with asyncio.timeout(60):
         answer = await reader.read()  # to the end: the server closes, although we never finished

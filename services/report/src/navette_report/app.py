@@ -30,6 +30,7 @@ from navette_report.adapters.reports import REPORTS
 from navette_report.adapters.workshop import Workshop
 from navette_report.api.activity import activity_routes
 from navette_report.api.acts import act_routes
+from navette_report.api.field_rules import FIELD_RULES
 from navette_report.api.internal import internal_routes
 from navette_report.api.live import live_routes
 from navette_report.api.models import model_routes
@@ -85,6 +86,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.on(MssFailed)(fold_outcomes.fold_mss_failed)
 
     # Routes
+    service.words(FIELD_RULES)
     service.router(report_routes(service, desk))
     service.router(act_routes(service))
     service.router(activity_routes(service, desk))

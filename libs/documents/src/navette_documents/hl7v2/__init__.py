@@ -10,6 +10,16 @@ from navette_documents.hl7v2.ack import AckCode, AckError, Acknowledgement, buil
 from navette_documents.hl7v2.charset import decode, encode
 from navette_documents.hl7v2.er7 import Limits, Message, Repetition, Segment, parse
 from navette_documents.hl7v2.errors import Hl7Error, Location, MessageError
+from navette_documents.hl7v2.identity import (
+    PS_AUTHORITY,
+    ShownTraits,
+    control_id,
+    identity_fields,
+    ins_authority,
+    ins_cx,
+    xcn,
+    xon,
+)
 from navette_documents.hl7v2.pid import (
     DELETE,
     InsClaim,
@@ -22,10 +32,11 @@ from navette_documents.hl7v2.pid import (
     read_pid,
     read_proofs,
 )
-from navette_documents.hl7v2.writer import cx, repeat, sub, write_message, xpn
+from navette_documents.hl7v2.writer import components, cx, repeat, segment, sub, write_message, xpn
 
 __all__ = [
     "DELETE",
+    "PS_AUTHORITY",
     "AckCode",
     "AckError",
     "Acknowledgement",
@@ -41,10 +52,16 @@ __all__ = [
     "Proofs",
     "Repetition",
     "Segment",
+    "ShownTraits",
     "build_ack",
+    "components",
+    "control_id",
     "cx",
     "decode",
     "encode",
+    "identity_fields",
+    "ins_authority",
+    "ins_cx",
     "parse",
     "read_ack",
     "read_identifiers",
@@ -52,8 +69,11 @@ __all__ = [
     "read_pid",
     "read_proofs",
     "repeat",
+    "segment",
     "sub",
     "unreadable_ack",
     "write_message",
+    "xcn",
+    "xon",
     "xpn",
 ]

@@ -7,7 +7,15 @@ from datetime import timedelta
 
 from navette_chassis import Service
 from navette_chassis.deliveries import Channel, RetryPolicy
-from navette_chassis.mllp import LISTENING_MODES, Destination, Listener, MllpServer, mllp_client, mllp_listener
+from navette_chassis.mllp import (
+    LISTENING_MODES,
+    Destination,
+    DurableIntake,
+    Listener,
+    MllpServer,
+    mllp_client,
+    mllp_listener,
+)
 from navette_chassis.service import Resource
 from navette_chassis.tls import TlsFiles
 from navette_documents.hl7v2 import Limits
@@ -58,7 +66,7 @@ def declare_pam(service: Service, settings: PamSettings, desk: Desk, outbound: O
         lambda: mllp_listener(
             service,
             _listener(settings),
-            PamIntake(service, desk, intake),
+            DurableIntake(service, PamIntake(desk, intake)),
             tls=_tls(settings),
             modes=LISTENING_MODES if settings.pam_port is not None else (),
         )

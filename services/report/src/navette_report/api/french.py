@@ -67,6 +67,7 @@ REASONS: Mapping[str, str] = {
     "document_held": "Document retenu par les contrôles avant envoi",
     "identity_unknown": "Identité du patient pas encore reçue",
     "identity_merged": "Dossier du patient fusionné : compte rendu à reprendre",
+    "identity_of_another_entity": "Patient d’un établissement qui ne partage pas ses identités avec ce site",
     "ins_not_qualified": "Identité non qualifiée : l’INS ne peut pas être utilisée",
     "announcement_needed": "Annonce au patient à faire avant l’envoi",
     "superseded": "Remplacé par une nouvelle version avant l’envoi",

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from navette_chassis import Service
 from navette_chassis.auth import Principal, require
 from navette_chassis.problem import ProblemError
+from navette_documents.sites import share_identities
 
 from navette_report.adapters.patients import KnownPatient
 from navette_report.api import french
@@ -112,7 +113,7 @@ def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRo
             "report.html",
             one=followed,
             offers=offered(report),
-            patient=patients[report.patient_id],
+            patient=patients[report.report_id],
             site=desk.sites.get(report.site_id),
         )
 
@@ -140,15 +141,17 @@ def _needs_somebody(line: JourneyLine) -> bool:
 
 
 async def _views(service: Service, desk: Desk, found: list[Followed]) -> dict[str, _PatientView]:
-    ids = {one.report.patient_id for one in found}
-    known = await patients_of(service.database, ids, desk.keyring)
-    return {patient_id: _view(known.get(patient_id)) for patient_id in ids}
+    """Who each report is about, by report id. A page names nobody of another identity domain."""
+    known = await patients_of(service.database, {one.report.patient_id for one in found}, desk.keyring)
+    return {one.report.report_id: _view(known.get(one.report.patient_id), desk, one.report.site_id) for one in found}
 
 
-def _view(known: KnownPatient | None) -> _PatientView:
+def _view(known: KnownPatient | None, desk: Desk, site_id: str) -> _PatientView:
     if known is None or known.identity is None:
         return _PatientView("Identité pas encore reçue", "", qualified=False, nature="")
     identity = known.identity
+    if not share_identities(desk.sites, identity.site_id, site_id):
+        return _PatientView("Patient d’un autre établissement", "", qualified=False, nature="")
     traits = identity.traits
     return _PatientView(
         name=f"{traits.birth_name} {traits.first_birth_given_name}",
