@@ -31,10 +31,10 @@ async def test_operators_and_services_may_see_where_mails_stand_and_nobody_else(
         base |= {"jti": uuid.uuid4().hex, "roles": [], "sites": []}
         return {"authorization": f"Bearer {jwt.encode({'alg': 'ES256', 'kid': 'test'}, base | claims, key)}"}
 
-    operator, robot = bearer(roles=["operator"]), bearer(kind="service", sub="report")
     async with running(service):
         await world.send(event)
         await world.told(event, 4)
+        operator, robot = bearer(roles=["operator"]), bearer(kind="service", sub="report")
         app = service.asgi
         app.state.token_verifier = TokenVerifier(audience="mss", jwks=JwksCache(keys), clock=SystemClock())
         transport = httpx.ASGITransport(app=app)

@@ -108,6 +108,10 @@ class Relay:
         row = await self._outbox.find_one({}, sort=[("_id", 1)], projection={"created_at": True})
         return row["created_at"] if row is not None else None
 
+    async def unpublished(self) -> int:
+        """How many events wait, as the collection itself counts: no row is read."""
+        return await self._outbox.estimated_document_count()
+
     async def _rest(self, stop: asyncio.Task[Any]) -> None:
         wake = asyncio.create_task(self._wake.wait())
         waits: set[asyncio.Future[Any]] = {wake, stop}

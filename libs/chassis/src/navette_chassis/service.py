@@ -260,9 +260,10 @@ class Service:
             return {"service": "not_started"}
         return await self._running.checks()
 
-    async def oldest_unpublished(self) -> datetime | None:
-        """When the oldest event still in the outbox was promised; None when all have left."""
-        return await self.running.relay.oldest_unpublished()
+    async def backlog(self) -> tuple[datetime | None, int]:
+        """When the oldest event still in the outbox was promised (None: all have left), and how many there are."""
+        relay = self.running.relay
+        return await relay.oldest_unpublished(), await relay.unpublished()
 
     async def start(self, mode: Mode = Mode.SERVE) -> None:
         """Open resources, ensure indexes, start relay, consumers and dispatcher.

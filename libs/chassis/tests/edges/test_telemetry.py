@@ -283,6 +283,7 @@ async def test_metrics_and_probes_are_served(client_of, fresh_metrics):
         metrics = await client.get("/metrics")
     assert metrics.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert "navette_outbox_oldest_pending_seconds 0" in metrics.text
+    assert "navette_outbox_pending 7" in metrics.text
     assert 'route="/readyz",status="200"' in fresh_metrics.text()
 
 
