@@ -1,19 +1,19 @@
 """Sorts every test into a layer and says at the end which layers ran, which did not, and why."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from importlib.util import find_spec
 
+import hypothesis
 import pytest
 
-if find_spec("hypothesis"):  # a member installed alone may come without it
-    from hypothesis import HealthCheck, settings
-
-    # The same examples everywhere and no deadline: a machine that is slow, or unlucky, is not a failing property.
-    settings.register_profile(
-        "everywhere", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-    )
-    settings.load_profile("everywhere")
+# A slow machine is no failure, and the same commit gives the same result; NAVETTE_TEST_PROPERTIES=search looks for
+# examples nobody has met yet.
+hypothesis.settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile("search", parent=hypothesis.settings.get_profile("steady"), derandomize=False)
+hypothesis.settings.load_profile(os.environ.get("NAVETTE_TEST_PROPERTIES", "steady"))
 
 LAYERS = {
     "pure": "nothing but Python: documents, rules, state machines, contracts",

@@ -150,7 +150,7 @@ async def _conclude(service: Service, asked: Import, progress: Progress, stop: a
         return STOPPED
     deadline = time.monotonic() + _FLUSH_SECONDS
     while (
-        (left := await service.oldest_unpublished()) is not None and not stop.is_set() and time.monotonic() < deadline
+        (left := (await service.backlog())[0]) is not None and not stop.is_set() and time.monotonic() < deadline
     ):
         await _moment(stop)
     if left is not None:
