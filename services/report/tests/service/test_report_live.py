@@ -97,6 +97,6 @@ async def test_who_comes_back_is_not_told_again_what_they_know(world: Any) -> No
 async def test_a_report_of_another_site_is_not_followed(world: Any) -> None:
     report_id = await world.draft(world.new_patient())
     async with world.caller("secretary", sites=[world.other_site]) as caller:
-        assert (await caller.get(f"/reports/{report_id}/events")).status_code == 403
+        assert (await caller.get(f"/reports/{report_id}/events")).status_code == 404
     async with world.caller("secretary") as caller:
         assert (await caller.get("/reports/unknown/events")).status_code == 404

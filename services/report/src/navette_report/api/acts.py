@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, status
 from navette_chassis import Service, UnitOfWork
 from navette_chassis.auth import Principal
-from navette_chassis.problem import ProblemError
+from navette_chassis.problem import OutOfSightError, ProblemError
 from navette_documents.identifiers import parse_rpps
 from pydantic import AfterValidator, Field
 
@@ -148,20 +148,19 @@ def _validation_routes(router: APIRouter, service: Service) -> None:
 
 
 async def _act(service: Service, caller: Principal, report_id: str, action: str, work: Work) -> ReportAnswer:
-    """One act in one transaction: 404 for an unknown report, 403 for another site's (recorded), 409 with the rule."""
+    """One act in one transaction: 404 for an unknown report and for another site's (recorded), 409 with the rule."""
 
     async def in_transaction(uow: UnitOfWork) -> Report:
         report = await ReportRepository(uow).get(report_id)
         if report is None:
             raise ProblemError.not_found()
-        caller.require_site(report.site_id)
+        caller.require_sight(report.site_id)
         return await work(uow, report)
 
     try:
         return ReportAnswer.of(await service.transact(in_transaction))
     except Forbidden as forbidden:
         raise ProblemError.conflict(forbidden.rule.replace("_", "-"), french.rule(forbidden.rule)) from None
-    except ProblemError as problem:
-        if problem.status == status.HTTP_403_FORBIDDEN:
-            await record(service, caller, action, "report", report_id, None, granted=False)
+    except OutOfSightError:
+        await record(service, caller, action, "report", report_id, None, granted=False)
         raise

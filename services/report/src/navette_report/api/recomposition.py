@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, status
+from fastapi import APIRouter
 from navette_chassis import Service, UnitOfWork
 from navette_chassis.auth import Principal, require
-from navette_chassis.problem import ProblemError
+from navette_chassis.problem import OutOfSightError, ProblemError
 
 from navette_report.adapters.reports import ReportRepository
 from navette_report.api.access import record
@@ -31,16 +31,15 @@ def recomposition_routes(service: Service, desk: Desk) -> APIRouter:
             report = await ReportRepository(uow).get(report_id)
             if report is None:
                 raise ProblemError.not_found()
-            caller.require_site(report.site_id)
+            caller.require_sight(report.site_id)
             return await recompose_report(uow, desk, report=report, by=caller.subject)
 
         try:
             return ReportAnswer.of(await service.transact(work))
         except Forbidden:
             raise ProblemError.conflict(NOTHING_HELD.replace("_", "-"), _NOTHING) from None
-        except ProblemError as problem:
-            if problem.status == status.HTTP_403_FORBIDDEN:
-                await record(service, caller, "report.recompose", "report", report_id, None, granted=False)
+        except OutOfSightError:
+            await record(service, caller, "report.recompose", "report", report_id, None, granted=False)
             raise
 
     return router
