@@ -33,7 +33,7 @@ def text_of(raw: bytes) -> str:
     return " ".join(str(parsed(raw).get_body(("plain",)).get_content()).split())
 
 
-@pytest.mark.dsr("RIS.MSS.15")
+@pytest.mark.dsr("RIS.MSS.15", "RIS.MSS.09")
 async def test_a_new_version_goes_to_everyone_who_has_a_former_one_and_answers_its_mail(world: Any) -> None:
     first = world.composed(1, to=(world.CAMILLE[0], world.ANTOINE[0]))
     second = world.composed(2, to=(world.CAMILLE[0],))
