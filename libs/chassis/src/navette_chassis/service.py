@@ -10,15 +10,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import structlog
 from navette_contracts.events import Event
-from navette_contracts.sealed import Keyring, KeyringError
+from navette_contracts.sealed import Keyring
 
 from navette_chassis.clock import Clock, SystemClock
 from navette_chassis.index import Index
+from navette_chassis.keyring_file import KeyringFile
 from navette_chassis.origin import current_origin
 from navette_chassis.settings import ServiceSettings
 from navette_chassis.subscription import Handler, Subscription
@@ -100,8 +100,7 @@ class Service:
         self._running: Running | None = None
         self._asgi: FastAPI | None = None
         self._clients: dict[str, httpx.AsyncClient] = {}
-        self._keyring: tuple[int, Keyring] | None = None
-        self._keyring_refused = False
+        self._keyring: KeyringFile | None = None
 
     # Declarations
 
@@ -214,35 +213,14 @@ class Service:
 
     @property
     def keyring(self) -> Keyring:
-        """Keys of the sealed fields, read again when the file has changed; ``RuntimeError`` if none is configured.
-
-        A changed file that is no keyring (half-written, gone) leaves the keys read before in use; that is told once,
-        and once more when it is one again.
-        """
+        """Keys of the sealed fields, read again when the file has changed; ``RuntimeError`` if none is configured."""
         path = self.settings.keyring
         if path is None:
             message = "no keyring is configured: NAVETTE_KEYRING"
             raise RuntimeError(message)
-        changed = path.stat().st_mtime_ns if path.exists() else 0
-        if self._keyring is None or self._keyring[0] != changed:
-            self._keyring = (changed, self._read_keyring(path))
-        return self._keyring[1]
-
-    def _read_keyring(self, path: Path) -> Keyring:
-        known = self._keyring
-        try:
-            read = Keyring.from_file(path)
-        except (OSError, KeyringError):
-            if known is None:
-                raise
-            if not self._keyring_refused:
-                log.warning("keys.reload_failed", resource="keyring")
-            self._keyring_refused = True
-            return known[1]
-        if known is not None:
-            log.info("keys.reloaded", resource="keyring")
-        self._keyring_refused = False
-        return read
+        if self._keyring is None:
+            self._keyring = KeyringFile(path)
+        return self._keyring.keys()
 
     def client(self, service_name: str) -> httpx.AsyncClient:
         """An HTTP client of another service: base URL, TLS and a service token for that audience."""
