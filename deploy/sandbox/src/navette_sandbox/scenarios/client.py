@@ -75,7 +75,7 @@ class Person:
         self._rpps = rpps
         self._layout = layout
         self._base = layout.url("psc-auth")
-        self._http = httpx.AsyncClient(verify=context, timeout=15.0)
+        self._http = httpx.AsyncClient(verify=context, timeout=60.0)
         self._csrf = ""
 
     async def __aenter__(self) -> Self:
@@ -182,7 +182,7 @@ class Secretary(Person):
         """Ask INSi for the INS."""
         await self.post("ins", f"/patients/{patient_id}/insi-search")
 
-    async def wait_status(self, patient_id: str, status: str, seconds: float = 30.0) -> None:
+    async def wait_status(self, patient_id: str, status: str, seconds: float = 90.0) -> None:
         """Wait until the identity has this status."""
         await poll(
             lambda: self.get("ins", f"/patients/{patient_id}"),
