@@ -29,7 +29,7 @@ from navette_ins.use_cases.run_insi_search import run_insi_search
 from navette_ins.use_cases.settle_insi_search import settle_insi_search
 from navette_ins.use_cases.tell_connected_systems import tell_connected_systems
 from navette_ins.use_cases.watch_look_alikes import watch_look_alikes
-from navette_ins.verification_app import declare_verification, insi_breaker
+from navette_ins.verification_app import declare_verification, insi_breaker, verification_desk
 
 
 def create_service(settings: InsSettings, *, clock: Clock | None = None) -> Service:
@@ -52,6 +52,7 @@ def declare(settings: InsSettings, *, clock: Clock | None = None) -> tuple[Servi
         rules=InsiRules(
             needs_professional=settings.insi_auth == "psc",
             card_assertion_required=settings.insi_card_assertion == "reader",
+            verifies_received=settings.insi_verification != "none",
         ),
         policy=settings.policy(),
         knows_place=any_place if settings.cog_file is None else load_places(settings.cog_file),
@@ -68,10 +69,11 @@ def declare(settings: InsSettings, *, clock: Clock | None = None) -> tuple[Servi
     service.deliver(_channel(settings), attempt=run_insi_search(service, desk), settle=settle_insi_search(desk))
 
     # Verification of what is held
-    verification = declare_verification(service, desk, settings, clients)
+    vdesk = verification_desk(desk, settings, clients)
+    verification = declare_verification(service, vdesk, settings)
 
     # HL7 v2
-    declare_pam(service, settings, desk, outbound)
+    declare_pam(service, settings, vdesk, outbound)
 
     # Routes
     certificates = certificate_routes(service, desk, clients, _certificate_files(settings))

@@ -137,6 +137,8 @@ CAUTIONS: Mapping[Caution, str] = {
     Caution.POSSIBLE_HOMONYM: "Une autre personne porte un nom proche et la même date de naissance : vérifier que "
     "c’est le bon dossier.",
     Caution.NOT_CONFIRMED_BY_INSI: "INSi ne confirme pas cette INS : la cellule d’identitovigilance doit décider.",
+    Caution.RECEIVED_INS_NOT_CONFIRMED: "Un autre établissement a envoyé pour cette personne une INS qu’INSi ne "
+    "confirme pas : elle n’a pas été reprise.",
     Caution.TO_VALIDATE: "Document à haut niveau de confiance présenté : une personne habilitée doit valider "
     "l’identité.",
 }

@@ -40,6 +40,8 @@ STEPS: Final = {
     "écarter.",
     NextStep.CONFIRM_KO: "INSi ne confirme plus cette INS : confirmer pour la retirer, ou écarter si la cause est "
     "connue.",
+    NextStep.ASK_THE_SENDER: "Un autre établissement a envoyé une INS qu’INSi ne confirme pas ; elle n’a pas été "
+    "reprise. Contrôler l’identité d’après un document, prévenir l’émetteur, puis clore le cas.",
 }
 
 

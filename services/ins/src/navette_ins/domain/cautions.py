@@ -37,6 +37,7 @@ class Caution(StrEnum):
     POSSIBLE_COLLISION = "possible_collision"
     POSSIBLE_HOMONYM = "possible_homonym"
     NOT_CONFIRMED_BY_INSI = "not_confirmed_by_insi"
+    RECEIVED_INS_NOT_CONFIRMED = "received_ins_not_confirmed"
 
 
 KnowsPlace = Callable[[str], bool]
@@ -48,6 +49,7 @@ OF_CASES: Final[Mapping[CaseKind, Caution]] = MappingProxyType(
         CaseKind.COLLISION: Caution.POSSIBLE_COLLISION,
         CaseKind.HOMONYM: Caution.POSSIBLE_HOMONYM,
         CaseKind.VERIFICATION_KO: Caution.NOT_CONFIRMED_BY_INSI,
+        CaseKind.RECEIVED_INS_KO: Caution.RECEIVED_INS_NOT_CONFIRMED,
     }
 )
 """What a pending case about a record says to whoever reads it."""

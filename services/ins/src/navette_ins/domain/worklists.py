@@ -45,6 +45,7 @@ class NextStep(StrEnum):
     LOOK_AT_COLLISION = "look_at_collision"
     LOOK_AT_HOMONYM = "look_at_homonym"
     CONFIRM_KO = "confirm_ko"
+    ASK_THE_SENDER = "ask_the_sender"
 
 
 def searchable(identity: Identity) -> bool:

@@ -96,13 +96,14 @@ async def _searched(service: Service, desk: Desk, worklist: Worklist, site_id: s
 
 _CASES = {
     Worklist.DUPLICATES: (CaseKind.DUPLICATE, CaseKind.COLLISION, CaseKind.HOMONYM),
-    Worklist.VERIFICATION_KO: (CaseKind.VERIFICATION_KO,),
+    Worklist.VERIFICATION_KO: (CaseKind.VERIFICATION_KO, CaseKind.RECEIVED_INS_KO),
 }
 _STEPS = {
     CaseKind.DUPLICATE: NextStep.LOOK_AND_DECIDE,
     CaseKind.COLLISION: NextStep.LOOK_AT_COLLISION,
     CaseKind.HOMONYM: NextStep.LOOK_AT_HOMONYM,
     CaseKind.VERIFICATION_KO: NextStep.CONFIRM_KO,
+    CaseKind.RECEIVED_INS_KO: NextStep.ASK_THE_SENDER,
 }
 
 
