@@ -10,6 +10,7 @@ from navette_chassis import Clock, Service
 from navette_chassis.deliveries import Channel, RetryPolicy
 from navette_documents.sites import load_sites
 
+from navette_ins.adapters.app_readings import AppReaders
 from navette_ins.adapters.cases import CASES, WAITING
 from navette_ins.adapters.cog import any_place, load_places
 from navette_ins.adapters.history import HISTORY
@@ -77,7 +78,7 @@ def declare(settings: InsSettings, *, clock: Clock | None = None) -> tuple[Servi
 
     # Routes
     certificates = certificate_routes(service, desk, clients, _certificate_files(settings))
-    service.router(api_router(service, desk, sites, verification, certificates))
+    service.router(api_router(service, desk, sites, AppReaders(settings.app_readers_file), verification, certificates))
 
     # What is kept
     # Two active records with one matricule are impossible, whatever two people do at the same instant.

@@ -38,6 +38,8 @@ class InsSettings(PamSettings):
     """codeSpecialiteAMO of the radiologists."""
     insi_card_assertion: Literal["reader", "none"] = "reader"
     """Whether a reading of a carte Vitale must come with the assertion that the reader built from it."""
+    app_readers_file: ExistingFile | None = None
+    """JWK set of the public keys of the readers of the Appli carte Vitale. None: no reading is taken."""
     insi_idam_file: ExistingFile
     """File with the CNDA authorisation number of the software."""
     index_key: ExistingFile

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from navette_chassis import Service
 
+from navette_ins.adapters.app_readings import AppReaders
 from navette_ins.api.cases import case_routes, merge_routes
 from navette_ins.api.errors import PROBLEMS
 from navette_ins.api.facts import comparison_routes, fact_routes, proof_routes
@@ -17,7 +18,9 @@ from navette_ins.api.worklists import worklist_routes
 from navette_ins.use_cases.desk import Desk
 
 
-def api_router(service: Service, desk: Desk, sites: frozenset[str], *others: APIRouter) -> APIRouter:
+def api_router(
+    service: Service, desk: Desk, sites: frozenset[str], readers: AppReaders, *others: APIRouter
+) -> APIRouter:
     """The REST API with the `others` that need more than a desk. An operation is named after its function."""
     whole = APIRouter(dependencies=[guarded(service, desk.policy)], responses=PROBLEMS)
     for router in (
@@ -25,7 +28,7 @@ def api_router(service: Service, desk: Desk, sites: frozenset[str], *others: API
         patient_routes(service, desk, sites),
         venue_routes(service, desk),
         fact_routes(service, desk),
-        insi_routes(service, desk),
+        insi_routes(service, desk, readers),
         comparison_routes(service, desk),
         history_routes(service, desk),
         datamatrix_routes(service, desk),
