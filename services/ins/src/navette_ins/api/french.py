@@ -126,6 +126,8 @@ CAUTIONS: Mapping[Caution, str] = {
     Caution.PLACE_UNKNOWN: "Lieu de naissance inconnu (99999) : à compléter d’après un document.",
     Caution.DATE_COMPLETED: "Date de naissance complétée : ni INS récupérée, ni identité qualifiée possible.",
     Caution.SEX_UNDETERMINED: "Sexe indéterminé : l’INS ne peut pas être recherchée.",
+    Caution.NEWBORN: "Nouveau-né : INSi ne le connaît qu’après son immatriculation, quelques semaines après la "
+    "naissance. Rien à corriger : relancer la recherche à une prochaine venue.",
     Caution.USED_NAME_AS_BIRTH_NAME: "Le nom de naissance est peut-être le nom utilisé (nom d’époux ou d’épouse) : "
     "le vérifier sur le document.",
     Caution.KEY_INVALID: "La clé du matricule reçu est fausse : à signaler à la cellule d’identitovigilance.",
