@@ -14,6 +14,7 @@ from navette_ins.api.rights import InsiCaller, Qualifier, Reader, Supervisor
 from navette_ins.api.schemas import NewCheck, PatientAnswer, nature_of
 from navette_ins.domain.comparison import DECISIVE, compare
 from navette_ins.domain.insi.reply import Individual
+from navette_ins.domain.matricule_display import masked
 from navette_ins.domain.search import Search
 from navette_ins.domain.traits import Traits
 from navette_ins.use_cases.desk import Desk
@@ -144,8 +145,3 @@ def _side_by_side(search: Search, local: Traits, found: Individual) -> Compariso
         decided_by=search.decided_by,
         decided_at=search.decided_at,
     )
-
-
-def masked(matricule: str) -> str:
-    """A matricule where the whole of it is not needed: sex, year and month, then stars (spec/ins.md §2.10)."""
-    return f"{matricule[:1]} {matricule[1:3]} {matricule[3:5]} ** *** *** **" if len(matricule) >= 13 else ""
