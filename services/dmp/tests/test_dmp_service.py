@@ -270,7 +270,7 @@ async def test_the_same_fact_told_again_is_published_once(world: World) -> None:
     assert world.double.refusals.entries == []
 
 
-@pytest.mark.dsr("RIS.DMP.02")
+@pytest.mark.dsr("RIS.DMP.02", "DB/RIS.10")
 async def test_a_new_version_replaces_the_old_one(world: World) -> None:
     first = world.composed(1)
     second = world.composed(2, version=2, replaces=first)
@@ -284,7 +284,7 @@ async def test_a_new_version_replaces_the_old_one(world: World) -> None:
     assert reports[first.document.unique_id].status.endswith(":Deprecated")
 
 
-@pytest.mark.dsr("RIS.DMP.02")
+@pytest.mark.dsr("RIS.DMP.02", "DB/RIS.10", "DMP/CONF.03")
 async def test_a_withdrawn_report_is_deleted_and_the_fact_is_told(world: World) -> None:
     first = world.composed(1)
     second = world.composed(2, version=2, replaces=first)
@@ -324,6 +324,82 @@ async def test_a_report_withdrawn_before_it_was_published_never_reaches_the_dmp(
         world.double.faults.clear()
         await until(lambda: _ended(world, "dmp.withdraw"))
     assert world.reports() == {}
+
+
+async def _replay(world: World, service: Service, event: ReportComposed) -> httpx.Response:
+    """An operator lets the publication of a document go again."""
+    row = await service.database["deliveries_done"].find_one({"key": event.document.unique_id})
+    assert row is not None
+    return await _operate(world, service, f"/ops/deliveries/{row['_id']}/replay")
+
+
+async def _operate(world: World, service: Service, path: str, **body: Any) -> httpx.Response:
+    headers = world.neighbours.authorization(kind="user", roles=["operator"])
+    transport = httpx.ASGITransport(app=service.asgi)
+    async with httpx.AsyncClient(transport=transport, base_url="http://dmp") as client:
+        return await client.post(path, headers=headers, json=body)
+
+
+async def test_a_withdrawn_report_is_not_published_again_however_it_is_replayed(world: World) -> None:
+    waiting, rejected = world.composed(1), world.composed(2)
+    service = world.service()
+    async with running(service):
+        world.fault("down", target="*", count=None)
+        await world.send(waiting)
+        await until(lambda: _deliveries(world, "dmp.publish"))
+        await world.withdraw(waiting)
+        assert (await world.next_outcome(waiting)).code == "withdrawn"
+        world.double.faults.clear()
+        world.double.patient_states["279035121518989"] = "none"
+        await world.send(rejected)
+        assert (await world.next_outcome(rejected)).code == "XDSUnknownPatientId"
+        world.double.patient_states.clear()
+        await world.withdraw(rejected)
+        await until(lambda: service.database["withdrawn"].find_one({"_id": rejected.report_id}))
+        for event in (waiting, rejected):
+            answer = await _replay(world, service, event)
+            assert (answer.status_code, answer.json()["type"]) == (409, "urn:navette:problem:delivery-obsolete")
+            assert answer.json()["detail"].startswith("Ce compte rendu a été retiré")
+        for state in ("cancelled", "rejected"):
+            path = "/ops/deliveries/replay"
+            answer = await _operate(world, service, path, state=state, channel="dmp.publish", dry_run=False)
+            assert answer.json()["replayed"] == 0
+    assert world.reports() == {}
+
+
+async def test_only_the_last_document_of_a_report_is_replayed(world: World) -> None:
+    first = world.composed(1)
+    second = world.composed(2, version=2, report_id=first.report_id)
+    service = world.service()
+    async with running(service):
+        world.double.patient_states["279035121518989"] = "none"
+        for event in (first, second):
+            await world.send(event)
+            assert (await world.next_outcome(event)).code == "XDSUnknownPatientId"
+        world.double.patient_states.clear()
+        answer = await _replay(world, service, first)
+        assert (answer.status_code, "plus récent" in answer.json()["detail"]) == (409, True)
+        assert (await _replay(world, service, second)).status_code == 202
+        await until(lambda: second.document.unique_id in world.reports())
+    assert set(world.reports()) == {second.document.unique_id}
+
+
+@pytest.mark.dsr("RIS.DMP.02")
+async def test_a_correction_of_what_the_dmp_refused_is_told_apart_from_other_refusals(world: World) -> None:
+    first = world.composed(1)
+    second = world.composed(2, version=2, replaces=first)
+    original = world.composed(3, version=2, report_id=first.report_id)
+    async with running(world.service()):
+        world.double.patient_states["279035121518989"] = "none"
+        await world.send(first)
+        assert (await world.next_outcome(first)).code == "XDSUnknownPatientId"
+        world.double.patient_states.clear()
+        await world.send(second)
+        refused = await world.next_outcome(second)
+        assert (refused.code, refused.error_class) == ("replaced-document-absent", "permanent")
+        await world.send(original)
+        assert isinstance(await world.next_outcome(original), DmpPublished)
+    assert set(world.reports()) == {original.document.unique_id}
 
 
 @pytest.mark.dsr("RIS.CRR.03")
@@ -366,6 +442,7 @@ async def test_an_answer_that_is_lost_leaves_one_document_and_one_fact(world: Wo
     assert len(world.double.registry.lots) == 1
 
 
+@pytest.mark.dsr("DMP/UX.10")
 async def test_an_outage_is_noticed_once_at_each_end_and_nothing_is_sent_twice(world: World) -> None:
     events = [world.composed(number) for number in range(1, 6)]
     world.double.faults.add({"kind": "down", "seconds": 3})

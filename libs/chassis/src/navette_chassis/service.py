@@ -77,6 +77,8 @@ class DeliveryHandler:
     channel: Channel
     attempt: Callable[[Delivery], Awaitable[Outcome]]
     settle: Callable[[Delivery, Outcome, UnitOfWork], Awaitable[None]]
+    obsolete: Callable[[Mapping[str, Any], UnitOfWork], Awaitable[str | None]] | None = None
+    """Why a delivery with this payload must never go again, as a French sentence; None if it may."""
 
 
 class Service:
@@ -127,12 +129,17 @@ class Service:
         *,
         attempt: Callable[[Delivery], Awaitable[Outcome]],
         settle: Callable[[Delivery, Outcome, UnitOfWork], Awaitable[None]],
+        obsolete: Callable[[Mapping[str, Any], UnitOfWork], Awaitable[str | None]] | None = None,
     ) -> None:
-        """Deliver what is scheduled on a channel (``navette_chassis.deliveries``)."""
+        """Deliver what is scheduled on a channel (``navette_chassis.deliveries``).
+
+        ``obsolete`` is asked before an operator's replay of an ended delivery, with its payload: a French
+        sentence says why it must not go again, whatever ended it; None lets it go.
+        """
         if any(known.channel.name == channel.name for known in self.delivery_handlers):
             message = f"the channel {channel.name} is declared twice"
             raise ValueError(message)
-        self.delivery_handlers.append(DeliveryHandler(channel, attempt, settle))
+        self.delivery_handlers.append(DeliveryHandler(channel, attempt, settle, obsolete))
 
     def router(self, router: APIRouter) -> None:
         """Serve routes; each must say who may call it (``require``) or that anyone may (``public``)."""

@@ -28,6 +28,7 @@ from navette_report.adapters.documents import CHUNKS, FILES
 from navette_report.adapters.journeys import LINES
 from navette_report.adapters.reports import REPORTS
 from navette_report.adapters.workshop import Workshop
+from navette_report.api.act_pages import act_page_routes
 from navette_report.api.activity import activity_routes
 from navette_report.api.acts import act_routes
 from navette_report.api.field_rules import FIELD_RULES
@@ -77,7 +78,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.on(ReportSigned, name="compose_signed_report")(compose_signed_report(desk))
     service.on(ReportAnnounced, name="compose_announced_report")(compose_announced_report(desk))
     service.on(DmpPublished)(fold_outcomes.fold_dmp_published)
-    service.on(DmpRejected)(fold_outcomes.fold_dmp_rejected)
+    service.on(DmpRejected, name="fold_dmp_rejected")(fold_outcomes.fold_dmp_rejected(desk))
     service.on(DmpWithdrawn)(fold_outcomes.fold_dmp_withdrawn)
     service.on(DmpVisibilityChanged)(fold_outcomes.fold_dmp_visibility)
     service.on(MssSent)(fold_outcomes.fold_mss_sent)
@@ -88,7 +89,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     # Routes
     service.words(FIELD_RULES)
     service.router(report_routes(service, desk))
-    service.router(act_routes(service))
+    service.router(act_routes(service, desk))
     service.router(activity_routes(service, desk))
     service.router(model_routes(desk))
     service.router(portability_routes(service, desk, settings))
@@ -96,6 +97,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.router(internal_routes(service))
     service.router(live_routes(service))
     service.router(worklist_routes(service, settings))
+    service.router(act_page_routes(service, desk))
     service.router(page_routes(service, desk, settings))
 
     _keep(service)

@@ -126,10 +126,10 @@ class World:
         await self.service.transact(work)
 
     def identified(
-        self, patient_id: str, *, qualified: bool, revision: int = 1, site_id: str = SITE
+        self, patient_id: str, *, qualified: bool, revision: int = 1, site_id: str = SITE, **traits: Any
     ) -> PatientIdentified:
         keyring = self.service.keyring
-        known = self.samples.identity()
+        known = self.samples.identity(**traits)
         return PatientIdentified(
             patient_id=patient_id,
             revision=revision,

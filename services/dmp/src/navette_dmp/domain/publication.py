@@ -17,6 +17,8 @@ class Publication(BaseModel):
 
     report_id: str
     version: int
+    edition: int = 0
+    """versionNumber of the document; 0 in what was scheduled before it was kept."""
     site_id: str
     document_id: str
     unique_id: str
@@ -27,6 +29,8 @@ class Publication(BaseModel):
     hidden_from_professionals: bool
     hidden_from_patient: bool
     hidden_from_representatives: bool
+    secret_connection: bool = False
+    """False also in what was scheduled before there was this choice."""
 
     @classmethod
     def of(cls, event: ReportComposed) -> Self:
@@ -34,6 +38,7 @@ class Publication(BaseModel):
         return cls(
             report_id=event.report_id,
             version=event.version,
+            edition=event.document.version_number,
             site_id=event.site_id,
             document_id=event.document.document_id,
             unique_id=event.document.unique_id,
@@ -43,6 +48,7 @@ class Publication(BaseModel):
             hidden_from_professionals=event.visibility.hidden_from_professionals,
             hidden_from_patient=event.visibility.hidden_from_patient,
             hidden_from_representatives=event.visibility.hidden_from_representatives,
+            secret_connection=event.visibility.secret_connection,
         )
 
     @classmethod

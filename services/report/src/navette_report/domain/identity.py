@@ -6,6 +6,7 @@ Only a qualified identity may carry its matricule into a document (RIS.INS.37, D
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 
 from navette_contracts.events import IdentityAttribute, IdentityStatus, Ins, Traits
@@ -52,6 +53,15 @@ class PatientIdentity:
 
     def __repr__(self) -> str:
         return f"PatientIdentity(revision={self.revision})"
+
+
+MAJORITY = 18
+
+
+def is_minor(birth_date: str, on: date) -> bool:
+    """Whether somebody born on that day ("YYYY-MM-DD") is not 18 yet."""
+    year, month, day = (int(part) for part in birth_date.split("-"))
+    return (on.year - year - ((on.month, on.day) < (month, day))) < MAJORITY
 
 
 def is_newer(known_revision: int | None, revision: int) -> bool:
