@@ -97,7 +97,7 @@ async def connect(
         simulator = DmpSimulator(SimulatorConfig(pki.directory, tmp_path / "state"), settings or default)
         await simulator.start()
         tls = TlsFiles(client, pki.igc_ca, pki.cert(client), pki.key(client))
-        http = httpx.AsyncClient(transport=ReloadingTransport(tls), timeout=3, trust_env=False)
+        http = httpx.AsyncClient(transport=ReloadingTransport(tls), timeout=60, trust_env=False)
         opened.append((http, simulator))
         base = f"https://localhost:{simulator.ports()['port']}/si-dmp-server/v2/services"
         clock = SystemClock()
@@ -360,7 +360,7 @@ async def test_a_slow_dmp_is_given_up_by_the_read_timeout(dmp: Dmp) -> None:
     dmp.fault(target="provide", kind="slow", delay=1.5, count=1)
     payload = dmp.put()
     assert (await dmp.attempt(payload)).code == "no-answer"
-    dmp.publisher.dmp._client.timeout = httpx.Timeout(3)  # type: ignore[attr-defined]
+    dmp.publisher.dmp._client.timeout = httpx.Timeout(60)  # type: ignore[attr-defined]
     assert (await dmp.attempt(payload, must_query=True)).kind is OutcomeKind.DELIVERED
 
 

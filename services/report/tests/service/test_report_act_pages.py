@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from navette_chassis.testing import until
 from navette_contracts.events import ReportSigned
+from navette_report.use_cases.draft_report import draft_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROOF = {"x-navette-form-token": "proof-1", "Accept": "text/html"}
@@ -142,6 +143,25 @@ async def test_nobody_signs_a_text_they_did_not_see(world: Any) -> None:
         assert (await send(doctor, report_id, "sign", Form(refused.text).without_proof)).is_redirect
 
 
+async def test_a_missing_dose_is_pointed_out_and_refused_where_the_site_says_so(world: Any) -> None:
+    scanner = world.samples.act(modality="CT", region="67734004")
+    warned = await world.draft(await world.known(world.new_patient()), acts=[scanner])
+    async with world.radiologist() as doctor:
+        assert "Dose non indiquée" in (await doctor.get(f"/pages/reports/{warned}/acts/sign")).text
+        assert "dose" in (await doctor.get(f"/reports/{warned}")).json()["warnings"][0]
+        await act(doctor, warned, "sign")
+        assert (await doctor.get(f"/reports/{warned}")).json()["warnings"] == []
+    place = world.foreign_site
+    patient = await world.known(world.new_patient(), site_id=place)
+    values = {"content": world.samples.content(acts=[scanner]), "author": "user-1"}
+    strict = (await world.service.transact(draft_report, patient_id=patient, site_id=place, **values)).report_id
+    async with world.radiologist(sites=[place]) as doctor:
+        refused = await doctor.post(f"/reports/{strict}/sign", json={})
+        assert (refused.status_code, "dose" in refused.json()["detail"]) == (409, True)
+        await act(doctor, strict, "edit", dose_unavailable="true")
+        await act(doctor, strict, "sign")
+
+
 async def test_each_member_of_the_team_is_offered_their_own_acts(world: Any, make_rpps: Any) -> None:
     report_id = await qualified(world)
     path = f"/pages/reports/{report_id}"
@@ -210,5 +230,5 @@ async def test_an_act_already_done_elsewhere_is_not_done_twice(world: Any) -> No
         assert (await doctor.post(f"/pages/reports/{report_id}/acts/sign", json={})).status_code == 415
         assert (await doctor.get(f"/pages/reports/{report_id}/acts/hide")).status_code == 422
     async with world.radiologist(sites=[world.other_site]) as stranger:
-        assert (await stranger.get(f"/pages/reports/{report_id}/acts/withdraw")).status_code == 403
-        assert (await send(stranger, report_id, "withdraw", {"confirmed": "true"})).status_code == 403
+        assert (await stranger.get(f"/pages/reports/{report_id}/acts/withdraw")).status_code == 404
+        assert (await send(stranger, report_id, "withdraw", {"confirmed": "true"})).status_code == 404

@@ -153,7 +153,7 @@ async def _identified(secretary: Secretary, arrival: Arrival, patient_id: str) -
     return await poll(
         lambda: secretary.get("ins", f"/patients/{patient_id}/insi-calls/{asked['call_id']}"),
         lambda answer: answer["state"] != "requested",
-        seconds=20,
+        seconds=90,
         what="an answer of INSi",
     )
 

@@ -28,6 +28,7 @@ FIELD_RULES: Mapping[str, str] = {
     "ccam_code_and_label_go_together": "le code CCAM et son libellé vont ensemble",
     "measure_or_radiopharmaceutical_required": "indiquez une mesure de dose ou un radiopharmaceutique",
     "exposure_of_a_modality_without_radiation": "cette modalité n’irradie pas : aucune dose n’est attendue",
+    "dose_given_or_not_expected": "la dose est indiquée, ou n’est pas attendue pour cette modalité",
     "rpps: format": "numéro RPPS de 11 chiffres attendu",
     "rpps: key": "la clé du numéro RPPS ne correspond pas : le relire",
     "finess: format": "numéro FINESS de 9 caractères attendu",
@@ -61,7 +62,10 @@ def invalid(field: str, code: str) -> ProblemError:
 
 
 def patient_refused(gap: IdentityGap) -> ProblemError:
-    """Why no report is written about that patient here: 403 for one of another group, 422 otherwise."""
+    """Why no report is written about that patient here: 403 for one of another group, 422 otherwise.
+
+    Who does not work for that group is told UNKNOWN: nobody learns here whom others know.
+    """
     detail, rule = _PATIENT[gap]
     status = 403 if gap is IdentityGap.ELSEWHERE else 422
     return ProblemError(status, gap.value.replace("_", "-"), detail, errors=(FieldProblem("patient_id", rule),))
