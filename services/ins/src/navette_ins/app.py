@@ -13,7 +13,7 @@ from navette_documents.sites import load_sites
 
 from navette_ins.adapters.app_readings import AppReaders
 from navette_ins.adapters.cases import CASES, WAITING
-from navette_ins.adapters.cog import any_place, load_places
+from navette_ins.adapters.cog import known_places, load_places
 from navette_ins.adapters.history import HISTORY
 from navette_ins.adapters.identities import IDENTITIES, BlindIndex
 from navette_ins.adapters.imports import REJECTS
@@ -96,7 +96,7 @@ def _desk(service: Service, settings: InsSettings, clients: Callable[[], InsiCli
             verifies_received=settings.insi_verification != "none",
         ),
         policy=settings.policy(),
-        knows_place=any_place if settings.cog_file is None else load_places(settings.cog_file),
+        knows_place=known_places() if settings.cog_file is None else load_places(settings.cog_file),
         time_zone=ZoneInfo(settings.time_zone),
         watchers=(
             watch_look_alikes(lambda: service.keyring, index),
