@@ -45,7 +45,7 @@ def told_by(document: dict[str, Any]) -> set[str]:
         for one in methods.values():
             content = {kind: said for status, said in one["responses"].items() if status < "300"
                        for kind, said in said.get("content", {}).items()}  # fmt: skip
-            if any(kind.startswith("image/") for kind in content) or holds(list(content.values())):
+            if any(kind.startswith("image/") or "fhir" in kind for kind in content) or holds(list(content.values())):
                 found.add(one["operationId"])
     return found
 
@@ -70,6 +70,7 @@ def accesses(desk: Any, patient_id: str, call_id: str) -> Iterator[tuple[str, st
     scanned = "IS010000000000000000000000S1" + MATRICULE + "S21.2.250.1.213.1.4.8\x1dS3CAMILLE ROSE\x1dS4DUVAL-FICTIF"
     scanned += "\x1dS5FS617-04-1968S738185"
     yield "read_identity", "GET", own, None, "ins.read"
+    yield "read_identity_as_fhir", "GET", f"{own}/fhir", None, "ins.read"
     yield "record_check", "POST", f"{own}/identity-checks", {"document_kind": "PA"}, "ins.read"
     yield "edit_identity", "PATCH", f"{own}/traits", {"used_name": "EPOUX-FICTIF"}, "ins.read"
     yield "mark_attribute", "POST", f"{own}/attributes", {"attribute": "homonyme"}, "ins.read"

@@ -47,7 +47,6 @@ def declare(settings: InsSettings, *, clock: Clock | None = None) -> tuple[Servi
     known_sites = load_sites(settings.sites_file.read_bytes()) if settings.sites_file else {}
     outbound = outbound_of(service, settings, known_sites)
     desk = _desk(service, settings, clients, outbound)
-    sites = frozenset(known_sites)
 
     # INSi
     service.deliver(_channel(settings), attempt=run_insi_search(service, desk), settle=settle_insi_search(desk))
@@ -61,7 +60,9 @@ def declare(settings: InsSettings, *, clock: Clock | None = None) -> tuple[Servi
 
     # Routes
     certificates = certificate_routes(service, desk, clients, _certificate_files(settings))
-    service.router(api_router(service, desk, sites, AppReaders(settings.app_readers_file), verification, certificates))
+    service.router(
+        api_router(service, desk, known_sites, AppReaders(settings.app_readers_file), verification, certificates)
+    )
 
     # What is kept
     # Two active records with one matricule are impossible, whatever two people do at the same instant.

@@ -15,6 +15,7 @@ import pytest
 from navette_chassis.testing import until
 from navette_documents.hl7v2 import read_ack
 from navette_ins.settings import InsSettings
+from navette_sandbox.ports import free_ports
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -74,12 +75,10 @@ class Listener:
 
 
 @pytest.fixture
-async def listener(
-    settings: InsSettings, commands: Any, tmp_path: Path, unused_tcp_port_factory: Any
-) -> AsyncIterator[Any]:
+async def listener(settings: InsSettings, commands: Any, tmp_path: Path) -> AsyncIterator[Any]:
     senders = tmp_path / "senders.json"
     senders.write_text(json.dumps([SENDER | {"trust": "own_domain"}]))
-    mllp, http = unused_tcp_port_factory(), unused_tcp_port_factory()
+    mllp, http = free_ports(2)
     commands.environment |= {
         "NAVETTE_PAM_PORT": str(mllp),
         "NAVETTE_PAM_SENDERS_FILE": str(senders),

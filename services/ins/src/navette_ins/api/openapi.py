@@ -44,7 +44,7 @@ def openapi_document() -> dict[str, Any]:
         certificate_routes(service, desk, _no_insi, {}),
         pam_routes(service, desk, intake),
     )
-    app.include_router(api_router(service, desk, frozenset(), AppReaders(None), *others))
+    app.include_router(api_router(service, desk, {}, AppReaders(None), *others))
     document = app.openapi()
     schemas = document["components"]["schemas"]
     for model in (ProblemField, Problem):
