@@ -56,7 +56,7 @@ async def test_an_ins_that_insi_confirms_is_taken_over_and_the_check_stays_to_be
     assert await verifying.service.database["insi_searches"].count_documents({}) == 0
 
 
-@pytest.mark.dsr("RIS.INS.45")
+@pytest.mark.dsr("RIS.INS.45", "RIS.INS.47")
 async def test_an_unknown_person_whose_ins_is_not_confirmed_is_recorded_without_it(
     verifying: Any, insi: InsiSimulator, adt: Adt
 ) -> None:
@@ -73,7 +73,7 @@ async def test_an_unknown_person_whose_ins_is_not_confirmed_is_recorded_without_
     assert "received_ins_not_confirmed" in {one["code"] for one in record["warnings"]}
 
 
-@pytest.mark.dsr("RIS.INS.44")
+@pytest.mark.dsr("RIS.INS.44", "RIS.INS.47")
 @pytest.mark.parametrize("confirmed", [True, False])
 async def test_a_person_known_here_is_changed_only_by_what_insi_confirms(
     verifying: Any, insi: InsiSimulator, adt: Adt, confirmed: bool
