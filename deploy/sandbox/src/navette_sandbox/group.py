@@ -22,7 +22,7 @@ OID_ROOT = "1.2.250.1.213.1.4.999990"
 
 
 def _site(
-    letter: str, number: int, finess: str, street: str, city: str, postal_code: str, color: str
+    letter: str, number: int, finess: str, street: str, city: str, postal_code: str, color: str, level: str
 ) -> dict[str, Any]:
     return {
         "site_id": f"site-{letter.lower()}",
@@ -42,13 +42,14 @@ def _site(
         "patient_notice": "Votre médecin reçoit aussi ce compte rendu ; parlez-en avec lui.",
         "ipp_oid": f"{OID_ROOT}.{number}.1",
         "letterhead_color": color,
+        "cda_level": level,
         "lines": ["Radiologie – Scanner – IRM – Échographie – Mammographie", "Établissement fictif : démonstration"],
     }
 
 
 SITES: list[dict[str, Any]] = [
-    _site("A", 1, "990000010", "1 quai des Exemples", "VILLE-FICTIVE", "99010", "#0f4c5c"),
-    _site("B", 2, "990000028", "28 rue de l’Essai", "BOURG-FICTIF", "99028", "#5f0f40"),
+    _site("A", 1, "990000010", "1 quai des Exemples", "VILLE-FICTIVE", "99010", "#0f4c5c", "N1"),
+    _site("B", 2, "990000028", "28 rue de l’Essai", "BOURG-FICTIF", "99028", "#5f0f40", "N3"),
 ]
 
 RADIOLOGIST = {"rpps": "99700001003", "name": "Alix RADIOLOGUE-FICTIF"}
