@@ -55,6 +55,12 @@ SITES: list[dict[str, Any]] = [
 RADIOLOGIST = {"rpps": "99700001003", "name": "Alix RADIOLOGUE-FICTIF"}
 SECRETARY = {"rpps": "99700001045", "name": "Edith SECRETAIRE-EXEMPLE"}
 
+SUPERVISOR = {"rpps": "99700001094", "name": "Karine IDENTITO-FICTIVE"}
+"""Of the cellule d'identitovigilance: super-user of identities."""
+
+HOSPITAL = {"application": "GAM", "facility": "CH-FICTIF", "authority": "CH-FICTIF", "authority_id": "990000044"}
+"""The hospital system that announces patients of site A over HL7 v2: MSH-3, MSH-4, CX-4 of its identifiers."""
+
 
 def _account(person: dict[str, str], *roles: str) -> dict[str, Any]:
     granted = [{"site_id": site["site_id"], "role": role} for site in SITES for role in roles]
@@ -66,4 +72,10 @@ ACCOUNTS: list[dict[str, Any]] = [
     _account({"rpps": "99700001011", "name": "Basile IMAGEUR-EXEMPLE"}, "radiologist"),
     _account({"rpps": "99700001037", "name": "Didier MANIPULATEUR-FICTIF"}, "technologist"),
     _account(SECRETARY, "secretary"),
+    _account(SUPERVISOR, "secretary", "identity-supervisor"),
 ]
+
+PAM_SENDERS: list[dict[str, Any]] = [
+    {"name": "gam", "site_id": SITES[0]["site_id"], "trust": "own_domain", **HOSPITAL},
+]
+"""Who may send identities to `ins` over HL7 v2."""
