@@ -10,6 +10,7 @@ from navette_documents.hl7v2.ack import AckCode, AckError, Acknowledgement, buil
 from navette_documents.hl7v2.charset import decode, encode
 from navette_documents.hl7v2.er7 import Limits, Message, Repetition, Segment, parse
 from navette_documents.hl7v2.errors import Hl7Error, Location, MessageError
+from navette_documents.hl7v2.header import header_of, word_of
 from navette_documents.hl7v2.pid import (
     DELETE,
     InsClaim,
@@ -45,6 +46,7 @@ __all__ = [
     "cx",
     "decode",
     "encode",
+    "header_of",
     "parse",
     "read_ack",
     "read_identifiers",
@@ -54,6 +56,7 @@ __all__ = [
     "repeat",
     "sub",
     "unreadable_ack",
+    "word_of",
     "write_message",
     "xpn",
 ]
