@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -163,7 +163,9 @@ async def test_after_garbage_and_an_oversized_message_the_connection_goes_on(des
 async def test_a_peer_that_never_speaks_mllp_is_cut_off(desk: Desk) -> None:
     async with serving(desk, max_unframed_bytes=100_000) as server, line(server) as (reader, writer):
         writer.write(b"x" * 400_000)
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        # What the server did not read any more makes its close a reset, depending on when it arrives.
+        with suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 30) == b""
     assert desk.taken == []
 
 

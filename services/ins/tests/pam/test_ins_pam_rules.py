@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from navette_chassis.mllp import Malformed, Peer, Refusal
+from navette_chassis.mllp import DurableIntake, Malformed, Peer, Refusal
 from navette_contracts.events import IdentityAttribute, IdentityStatus
 from navette_documents.hl7v2 import Hl7Error, parse, read_ack, read_ins, read_pid
 from navette_ins.adapters.pam_intake import PamIntake
@@ -262,10 +262,11 @@ def test_traits_that_break_a_rule_are_refused_without_their_value() -> None:
     assert str(refused.value.location) == "PID^1^5^1^1"
 
 
-def intake_of(transact: Callable[..., Any]) -> PamIntake:
+def intake_of(transact: Callable[..., Any]) -> DurableIntake:
     service = SimpleNamespace(transact=transact, clock=SimpleNamespace(now=lambda: AT))
     rules = Intake(senders=dict, production=False, keep=timedelta(days=1))
-    return PamIntake(service, SimpleNamespace(), rules)  # type: ignore[arg-type]  # what an intake uses of them
+    takes = PamIntake(SimpleNamespace(), rules)  # type: ignore[arg-type]  # nothing of the desk is used
+    return DurableIntake(service, takes)  # type: ignore[arg-type]  # what an intake uses of a service
 
 
 PEER = Peer("pam", None)
@@ -284,7 +285,7 @@ async def test_a_message_that_breaks_the_program_is_kept_and_asked_for_again() -
     kept: list[Any] = []
 
     async def broken(use_case: Callable[..., Any], *arguments: Any, **more: Mapping[str, Any]) -> bytes:
-        if use_case.__name__ == "receive_pam_message":
+        if use_case.__name__ == "take":
             raise KeyError
         kept.append((arguments[-1], more))
         return b"answer"

@@ -35,7 +35,7 @@ from navette_sandbox.embedded.broker import EmbeddedBroker
 from navette_sandbox.testing import broker_for_tests
 
 KEY = ECKey.generate_key("P-256", {"kid": "intake", "use": "sig"})
-SITE, OTHER_SITE = "site-nord", "site-sud"
+SITE, OTHER_SITE, FOREIGN_SITE = "site-nord", "site-sud", "site-ailleurs"
 KEYRING = {"current": "k1", "keys": [{"kty": "oct", "kid": "k1", "k": "A" * 43, "alg": "A256GCM"}]}
 STUDY_UID = "1.2.250.1.999.1.20261106.778"
 CHEST = {
@@ -250,6 +250,7 @@ def intake_settings(
 ) -> ReportSettings:
     (tmp_path / "keyring.json").write_text(json.dumps(KEYRING))
     sites = [samples.site(), samples.site(site_id=OTHER_SITE, oid_root="1.2.250.1.999.7.2")]
+    sites.append(samples.site(site_id=FOREIGN_SITE, oid_root="1.2.250.1.999.7.3", identity_domain="ailleurs"))
     (tmp_path / "sites.json").write_text(json.dumps([site.model_dump(mode="json") for site in sites]))
     (tmp_path / "senders.json").write_text(json.dumps(senders(make_rpps)))
     (tmp_path / "index-key").write_bytes(b"i" * 32)

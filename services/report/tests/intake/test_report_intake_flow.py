@@ -73,6 +73,16 @@ async def test_the_patient_is_found_by_the_validated_ins_and_by_nothing_less(lin
     assert (await links.take(provisional, "waiting"))["reason"] == "no_usable_identifier"
 
 
+@pytest.mark.dsr("RIS.INS.38")
+async def test_an_ins_finds_a_patient_of_another_site_within_the_identity_domain_only(links: Any, oru: Any) -> None:
+    number = "284053818504213^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS"
+    await links.identify(ins=INS, local_id="1", site="site-ailleurs")
+    assert (await links.take(oru(PID_3=number), "waiting"))["reason"] == "patient_unknown"
+    patient = await links.identify(ins=INS, local_id="2", site="site-sud")
+    done = await links.become("O0004", "integrated")
+    assert (await links.report(done["report_id"]))["patient_id"] == patient
+
+
 async def test_a_patient_who_comes_later_releases_the_message_by_himself(links: Any, oru: Any) -> None:
     row = await links.take(oru(), "waiting")
     assert row["reason"] == "patient_unknown"
@@ -233,7 +243,12 @@ async def test_a_cda_with_its_pdf_becomes_a_draft(links: Any, reference: Any) ->
     assert report["accession_number"] == "7252295367250056"
     assert report["origin"]["form"] == "pdf"
     chosen = {one["name"] for one in report["versions"][0]["choices"] if one["value"]}
-    assert chosen == {"hidden_from_patient", "hidden_from_representatives", "withheld_from_patient"}
+    assert chosen == {
+        "secret_connection",
+        "hidden_from_patient",
+        "hidden_from_representatives",
+        "withheld_from_patient",
+    }
     replaced = await links.send(reference("mdm_t10_replace_full", MSH_10="016"))
     assert replaced.code == "AA"
     assert (await links.become("016", "to_review"))["report_id"] == row["report_id"]

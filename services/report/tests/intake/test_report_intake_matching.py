@@ -23,8 +23,8 @@ CLAIM = PatientClaim(
 )
 
 
-def matched(claim: PatientClaim, by_local_id: list[Any], by_ins: list[Any], *, same_site: bool = True) -> Any:
-    return match_patient(claim, by_local_id, by_ins, same_site=same_site)
+def matched(claim: PatientClaim, by_local_id: list[Any], by_ins: list[Any], *, site_id: str = "site-nord") -> Any:
+    return match_patient(claim, by_local_id, by_ins, site_id=site_id)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_the_ins_alone_is_enough_unless_the_site_knows_the_person_by_another_num
     other_number = replace(claim, local_id="IPP999")
     with pytest.raises(Unfit, match="local_id_differs"):
         matched(other_number, [], [known])
-    assert matched(other_number, [], [known], same_site=False) is known
+    assert matched(other_number, [], [known], site_id="site-sud") is known
 
 
 def test_another_ins_than_the_one_on_record_is_another_person(samples: Any) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from navette_chassis.mllp.client import Destination, MllpClient, Reply, mllp_client, outcome_of
 from navette_chassis.mllp.framing import Frame, FrameDecoder, Malformed, Refusal, frame
+from navette_chassis.mllp.intake import DurableIntake, Takes, origin_of
 from navette_chassis.mllp.resource import LISTENING_MODES, mllp_listener
 from navette_chassis.mllp.server import Listener, MllpHandler, MllpServer, Peer
 
 __all__ = [
     "LISTENING_MODES",
     "Destination",
+    "DurableIntake",
     "Frame",
     "FrameDecoder",
     "Listener",
@@ -20,8 +22,10 @@ __all__ = [
     "Peer",
     "Refusal",
     "Reply",
+    "Takes",
     "frame",
     "mllp_client",
     "mllp_listener",
+    "origin_of",
     "outcome_of",
 ]

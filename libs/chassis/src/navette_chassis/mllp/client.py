@@ -45,6 +45,8 @@ class Reply:
     """MSA-1, or "" when nobody answered."""
     condition: str = ""
     """ERR-3.1 of the first error."""
+    application: str = ""
+    """ERR-5.1 of the first error."""
     sent: bool = True
     """False when the message certainly never left."""
     why: str = ""
@@ -114,9 +116,10 @@ class MllpClient:
             for piece in decoder.feed(data):
                 if not isinstance(piece, Frame):
                     return Reply("", why=f"answer_{piece.why.value}")
-                code, refers_to, condition = read_msa(piece.data)
-                if refers_to == control_id and code:
-                    return Reply(code, condition)
+                answer = read_msa(piece.data)
+                code = answer.code
+                if answer.refers_to == control_id and code:
+                    return Reply(code, answer.condition, answer.application)
                 # An answer to a sending that was given up: ours is still to come.
                 log.info("mllp.other_answer", name=self.destination.name, code=code or "none")
         return Reply("", why="closed_without_answer")
@@ -131,18 +134,35 @@ class MllpClient:
             await asyncio.wait_for(writer.wait_closed(), 1.0)
 
 
-def read_msa(data: bytes) -> tuple[str, str, str]:
-    """MSA-1, MSA-2 and the first ERR-3.1 of an answer; "" for what it does not say."""
+@dataclass(frozen=True, slots=True)
+class Msa:
+    """What an answer says; "" for what it does not."""
+
+    code: str
+    refers_to: str
+    condition: str
+    application: str
+
+
+def read_msa(data: bytes) -> Msa:
+    """MSA-1, MSA-2, and ERR-3.1 and ERR-5.1 of the first error of an answer."""
     text = data.decode("latin-1").lstrip()
     mark = text[3:4] if text.startswith("MSH") else "|"
     found: dict[str, list[str]] = {}
     for line in text.replace("\n", "\r").split("\r"):
         fields = line.split(mark or "|")
         found.setdefault(fields[0], fields)
-    msa, err = found.get("MSA", []), found.get("ERR", [])
-    code = msa[1].strip().upper() if len(msa) > 1 else ""
-    refers_to = msa[2].strip() if len(msa) > 2 else ""
-    return code, refers_to, err[3].split("^")[0] if len(err) > 3 else ""
+
+    def field(name: str, number: int) -> str:
+        fields = found.get(name, [])
+        return fields[number].strip() if len(fields) > number else ""
+
+    return Msa(
+        code=field("MSA", 1).upper(),
+        refers_to=field("MSA", 2),
+        condition=field("ERR", 3).split("^")[0],
+        application=field("ERR", 5).split("^")[0],
+    )
 
 
 def outcome_of(reply: Reply) -> Outcome:

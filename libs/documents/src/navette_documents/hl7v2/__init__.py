@@ -11,6 +11,16 @@ from navette_documents.hl7v2.charset import decode, encode
 from navette_documents.hl7v2.er7 import Limits, Message, Repetition, Segment, parse
 from navette_documents.hl7v2.errors import Hl7Error, Location, MessageError
 from navette_documents.hl7v2.header import header_of, word_of
+from navette_documents.hl7v2.identity import (
+    PS_AUTHORITY,
+    ShownTraits,
+    control_id,
+    identity_fields,
+    ins_authority,
+    ins_cx,
+    xcn,
+    xon,
+)
 from navette_documents.hl7v2.pid import (
     DELETE,
     InsClaim,
@@ -23,10 +33,11 @@ from navette_documents.hl7v2.pid import (
     read_pid,
     read_proofs,
 )
-from navette_documents.hl7v2.writer import cx, repeat, sub, write_message, xpn
+from navette_documents.hl7v2.writer import components, cx, repeat, segment, sub, write_message, xpn
 
 __all__ = [
     "DELETE",
+    "PS_AUTHORITY",
     "AckCode",
     "AckError",
     "Acknowledgement",
@@ -42,11 +53,17 @@ __all__ = [
     "Proofs",
     "Repetition",
     "Segment",
+    "ShownTraits",
     "build_ack",
+    "components",
+    "control_id",
     "cx",
     "decode",
     "encode",
     "header_of",
+    "identity_fields",
+    "ins_authority",
+    "ins_cx",
     "parse",
     "read_ack",
     "read_identifiers",
@@ -54,9 +71,12 @@ __all__ = [
     "read_pid",
     "read_proofs",
     "repeat",
+    "segment",
     "sub",
     "unreadable_ack",
     "word_of",
     "write_message",
+    "xcn",
+    "xon",
     "xpn",
 ]

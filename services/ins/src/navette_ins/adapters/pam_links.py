@@ -7,14 +7,21 @@ from datetime import timedelta
 
 from navette_chassis import Service
 from navette_chassis.deliveries import Channel, RetryPolicy
-from navette_chassis.mllp import LISTENING_MODES, Destination, Listener, MllpServer, mllp_client, mllp_listener
+from navette_chassis.mllp import (
+    LISTENING_MODES,
+    Destination,
+    DurableIntake,
+    Listener,
+    MllpServer,
+    mllp_client,
+    mllp_listener,
+)
 from navette_chassis.service import Resource
 from navette_chassis.tls import TlsFiles
 from navette_chassis.watched_file import WatchedFile
 from navette_documents.hl7v2 import Limits
 from navette_documents.sites import Site
 
-from navette_ins.adapters.identities import IDENTITIES
 from navette_ins.adapters.ins_recipients import RECIPIENTS
 from navette_ins.adapters.pam_intake import PamIntake
 from navette_ins.adapters.pam_messages import MESSAGES
@@ -55,7 +62,6 @@ def declare_pam(service: Service, settings: PamSettings, desk: Desk, outbound: O
     service.router(pam_routes(service, desk, intake))
     for system in outbound.systems:
         _declare_channel(service, settings, desk, system)
-    service.index(IDENTITIES, "local_index", partial={"local_index": {"$exists": True}})
     service.index(MESSAGES, [("key", 1), ("digest", 1)], unique=True)
     service.index(MESSAGES, [("state", 1), ("received_at", -1)])
     service.index(MESSAGES, [("subject", 1), ("received_at", -1)])
@@ -65,7 +71,7 @@ def declare_pam(service: Service, settings: PamSettings, desk: Desk, outbound: O
         lambda: mllp_listener(
             service,
             _listener(settings),
-            PamIntake(service, desk, intake),
+            DurableIntake(service, PamIntake(desk, intake)),
             tls=_tls(settings),
             modes=LISTENING_MODES if settings.pam_port is not None else (),
         )

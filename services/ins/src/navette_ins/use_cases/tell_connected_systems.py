@@ -11,13 +11,13 @@ from navette_chassis.deliveries.endpoints import note
 from navette_chassis.mllp import MllpClient, outcome_of
 from navette_contracts.events import WhoMustAct
 from navette_contracts.sealed import Keyring, Sealed, SealError
-from navette_documents.hl7v2 import decode, encode, sub
+from navette_documents.hl7v2 import control_id, decode, encode, sub
 from navette_documents.sites import Site
 
 from navette_ins.adapters.history import Changed
 from navette_ins.adapters.ins_recipients import InsRecipients
 from navette_ins.domain.pam.destinations import ConnectedSystem
-from navette_ins.domain.pam.outgoing import Change, Notice, control_id, ins_of, notices, written
+from navette_ins.domain.pam.outgoing import Change, Notice, ins_of, notices, written
 from navette_ins.domain.pam.senders import ACTOR
 from navette_ins.domain.transitions import Act, Told
 
@@ -37,13 +37,14 @@ class Outbound:
         return sub(site_id, site_id, "L") if site is None else sub(site_id, site.finess, "N")
 
 
-def tell_connected_systems(outbound: Outbound) -> Callable[[UnitOfWork, Changed], Awaitable[None]]:
+def tell_connected_systems(outbound: Outbound) -> Callable[[UnitOfWork, Sequence[Changed]], Awaitable[None]]:
     """A watcher of identities."""
 
-    async def watch(uow: UnitOfWork, changed: Changed) -> None:
-        for system in outbound.systems:
-            if system.concerned(changed.after.site_id) and not _echo(system, changed.by):
-                await _tell(uow, outbound, system, changed)
+    async def watch(uow: UnitOfWork, changes: Sequence[Changed]) -> None:
+        for changed in changes:
+            for system in outbound.systems:
+                if system.concerned(changed.after.site_id) and not _echo(system, changed.by):
+                    await _tell(uow, outbound, system, changed)
 
     return watch
 
@@ -69,7 +70,7 @@ async def _schedule(uow: UnitOfWork, outbound: Outbound, system: ConnectedSystem
     """Freeze the bytes: however often they are sent, they are the same, with the same MSH-10."""
     patient_id = notice.identity.patient_id
     key = f"{patient_id}/{notice.identity.revision}/{notice.event}"
-    number = control_id(key, system.name)
+    number = control_id(system.name, key)
     data, charset = written(
         notice, system, number=number, at=uow.now, production=outbound.production, authority=outbound.authority
     )

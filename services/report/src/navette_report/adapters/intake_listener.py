@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 from navette_chassis import Service
 from navette_chassis.group_commit import GroupCommit
-from navette_chassis.mllp import Malformed, Peer, Refusal
+from navette_chassis.mllp import Malformed, Peer, Refusal, origin_of
 from navette_chassis.telemetry import redact
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
@@ -53,7 +53,7 @@ class ReportIntake:
 
     async def received(self, data: bytes, peer: Peer) -> bytes:
         """See ``MllpHandler``. Without a database the answer is AR: the sender keeps the message."""
-        now, origin = self._service.clock.now(), _origin(peer)
+        now, origin = self._service.clock.now(), origin_of(peer)
         try:
             if len(data) > _LARGE:
                 prepared = await asyncio.to_thread(prepare, self._rules, data, origin, now)
@@ -68,7 +68,7 @@ class ReportIntake:
         """See ``MllpHandler``. Noise between frames is kept but not answered: nobody asked anything."""
         reason = "message_too_large" if piece.why is Refusal.TOO_LARGE else f"framing_{piece.why.value}"
         now = self._service.clock.now()
-        prepared = prepare_refused(self._rules, piece.evidence, _origin(peer), now, reason, whole=False)
+        prepared = prepare_refused(self._rules, piece.evidence, origin_of(peer), now, reason, whole=False)
         answer = await self._durable(prepared, piece.evidence, peer)
         return None if piece.why in (Refusal.OUTSIDE, Refusal.TRUNCATED) else answer
 
@@ -86,8 +86,3 @@ class ReportIntake:
             answers = await self._service.transact(store, self._rules, batch)
         self._stored()
         return answers
-
-
-def _origin(peer: Peer) -> Mapping[str, str]:
-    known = {"listener": peer.listener}
-    return known if peer.subject is None else known | {"certificate": peer.subject}

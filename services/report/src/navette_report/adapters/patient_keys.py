@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from navette_chassis import UnitOfWork
 from navette_chassis.blind_index import BlindIndex
@@ -15,14 +14,6 @@ from navette_report.domain.identity import PatientIdentity
 KEYS = "patient_keys"
 _MERGES = 8
 """How many merges in a row are followed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A present record behind a number, and the site that keeps it."""
-
-    identity: PatientIdentity
-    site_id: str
 
 
 class PatientKeys:
@@ -59,14 +50,14 @@ class PatientKeys:
         await self._patients.update_one({"_id": patient_id}, {"$set": {"keys": tokens}})
         return sorted({*before, *tokens})
 
-    async def candidates(self, token: str) -> list[Candidate]:
+    async def candidates(self, token: str) -> list[PatientIdentity]:
         """The present records behind a token; a merged one is answered by the one that took it over."""
         row = await self._keys.find_one({"_id": token})
-        found: dict[str, Candidate] = {}
+        found: dict[str, PatientIdentity] = {}
         for patient_id in (row or {}).get("patients", ()):
             one = await self._present(patient_id)
             if one is not None:
-                found[one.identity.patient_id] = one
+                found[one.patient_id] = one
         return list(found.values())
 
     async def surviving(self, patient_id: str) -> str:
@@ -83,12 +74,9 @@ class PatientKeys:
         for token in tokens:
             await self._keys.update_one({"_id": token}, {"$inc": {"joined": 1}}, upsert=True)
 
-    async def _present(self, patient_id: str) -> Candidate | None:
+    async def _present(self, patient_id: str) -> PatientIdentity | None:
         row = await self._patients.find_one({"_id": await self.surviving(patient_id)})
-        known = known_patient(row, self._keyring())
-        if known.identity is None or row is None:
-            return None
-        return Candidate(known.identity, row["site_id"])
+        return known_patient(row, self._keyring()).identity
 
     def _tokens(self, row: Document) -> list[str]:
         # A merged record keeps its numbers: they lead to the one that took it over.

@@ -24,7 +24,7 @@ class Origin(Strict):
     final: bool = True
     """False for a preliminary report: its sender will send another."""
     authenticated: bool = False
-    """Whether its sender says that it was validated there; who signs here says so anew (ADR 0011)."""
+    """Whether its sender says that it was validated there; who signs here says so anew (ADR 0013)."""
     cancelled: bool = False
     """Its sender annulled it before it was signed here."""
     edited_here: bool = False

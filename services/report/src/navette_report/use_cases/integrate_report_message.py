@@ -10,10 +10,11 @@ from navette_chassis import UnitOfWork
 from navette_chassis.blind_index import BlindIndex
 from navette_chassis.unit_of_work import Document
 from navette_documents.hl7v2 import Hl7Error, parse
-from navette_documents.sites import Site
+from navette_documents.sites import Site, share_identities
 
 from navette_report.adapters.intake_messages import MessageState, MessageStore, Settled
-from navette_report.adapters.patient_keys import Candidate, PatientKeys
+from navette_report.adapters.patient_keys import PatientKeys
+from navette_report.domain.identity import PatientIdentity
 from navette_report.domain.intake import cda, matching, submitted
 from navette_report.domain.intake.claims import Doing, ReceivedReport, Unfit
 from navette_report.domain.intake.reading import read_report
@@ -88,7 +89,7 @@ async def _outcome(
             raise Unfit("earlier_waiting")
         keys = desk.keys(uow)
         tokens = _tokens(keys, report, source)
-        patient_id = await _patient(keys, report, source)
+        patient_id = await _patient(uow, desk, report, source)
         _check_author(report, source)
         arrival = Arrival(row["_id"], row["received_at"], source, patient_id, desk.rules.tokens, keys, into=into)
         settled = await place_received_report(uow, arrival, report)
@@ -111,21 +112,21 @@ def _tokens(keys: PatientKeys, report: ReceivedReport, source: Source) -> tuple[
     return tuple(found)
 
 
-async def _patient(keys: PatientKeys, report: ReceivedReport, source: Source) -> str:
+async def _patient(uow: UnitOfWork, desk: IntakeDesk, report: ReceivedReport, source: Source) -> str:
     """The patient the report is about. Raises Unfit when it is not certain."""
-    claim = report.patient
-    by_local_id: list[Candidate] = []
-    by_ins: list[Candidate] = []
+    claim, keys = report.patient, desk.keys(uow)
+    by_local_id: list[PatientIdentity] = []
+    by_ins: list[PatientIdentity] = []
     if claim.local_id:
         by_local_id = await keys.candidates(keys.of_local_id(source.site_id, claim.local_id))
     if claim.matricule:
-        by_ins = await keys.candidates(keys.of_ins(claim.ins_oid, claim.matricule))
-    identity = matching.match_patient(
-        claim,
-        [one.identity for one in by_local_id],
-        [one.identity for one in by_ins],
-        same_site=all(one.site_id == source.site_id for one in by_ins),
-    )
+        # Who is known in another identity domain only is not known here (ADR 0011).
+        found = await keys.candidates(keys.of_ins(claim.ins_oid, claim.matricule))
+        by_ins = [one for one in found if share_identities(desk.sites, one.site_id, source.site_id)]
+    identity = matching.match_patient(claim, by_local_id, by_ins, site_id=source.site_id)
+    if identity.site_id != source.site_id:
+        place = ("patient", identity.patient_id, identity.site_id)
+        await uow.record_access(source.actor, "identity.use", *place, "granted")
     return identity.patient_id
 
 

@@ -1,4 +1,4 @@
-"""Put a received report where it belongs: a draft for the radiologist to sign, a next version, or nowhere (ADR 0011).
+"""Put a received report where it belongs: a draft for the radiologist to sign, a next version, or nowhere (ADR 0013).
 
 Nothing leaves because a message came: a radiologist signs first, whatever the sender says was signed elsewhere.
 """

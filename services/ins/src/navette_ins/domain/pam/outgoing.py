@@ -5,15 +5,13 @@ Qualified: VALI and the INS. Validated: VALI without it. Everything else: PROV w
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from navette_contracts.events import IdentityAttribute, IdentityStatus
 from navette_documents.hl7dates import PARIS
-from navette_documents.hl7v2 import DELETE, cx, repeat, sub, write_message, xpn
+from navette_documents.hl7v2 import DELETE, cx, identity_fields, ins_cx, repeat, sub, write_message
 from navette_documents.identifiers.nir import INS_NIA
 
 from navette_ins.domain.facts import FormerIns
@@ -87,11 +85,6 @@ def notices(change: Change, held: FormerIns | None) -> list[Notice]:
     return [update] if differs or held != ins else []
 
 
-def control_id(key: str, system: str) -> str:
-    """MSH-10: the same for the same telling, however often it is sent; 18 characters."""
-    return base64.b32encode(hashlib.sha256(f"{system}|{key}".encode()).digest()).decode("ascii")[:18]
-
-
 def written(
     notice: Notice,
     system: ConnectedSystem,
@@ -105,7 +98,7 @@ def written(
     moment = at.astimezone(PARIS).strftime("%Y%m%d%H%M%S")
     segments: list[tuple[str, Fields]] = [("EVN", {2: moment}), ("PID", _pid(notice, authority))]
     if notice.withdrawn is not None:
-        segments.append(("MRG", {1: _ins_cx(notice.withdrawn.matricule, notice.withdrawn.oid)}))
+        segments.append(("MRG", {1: ins_cx(notice.withdrawn.matricule, notice.withdrawn.oid)}))
     elif notice.absorbed is not None:
         segments.append(("MRG", {1: repeat(*_local_ids(notice.absorbed, authority))}))
     else:
@@ -137,30 +130,17 @@ def _pid(notice: Notice, authority: Callable[[str], str]) -> Fields:
     identity = notice.identity
     ids = _local_ids(identity, authority)
     if notice.ins is not None:
-        ids.append(_ins_cx(notice.ins.matricule, notice.ins.oid))
+        ids.append(ins_cx(notice.ins.matricule, notice.ins.oid))
     elif notice.withdrawn is not None:
-        ids.append(_ins_cx(DELETE, notice.withdrawn.oid))
+        ids.append(ins_cx(DELETE, notice.withdrawn.oid))
     return {1: "1", 3: repeat(*ids), **_shown(identity, removed=notice.used_name_removed)}
 
 
 def _shown(identity: Identity, *, removed: bool) -> Fields:
     """What a system sees of an identity beside its numbers."""
-    traits = identity.traits
-    names = [xpn(traits.birth_name, traits.first_birth_given_name, traits.birth_given_names, "L")]
-    if _uses_name(identity):
-        names.append(xpn(traits.used_name or traits.birth_name, traits.used_given_name or "", "", "D"))
-    elif removed:
-        names.append(xpn(DELETE, traits.first_birth_given_name, "", "D"))
     checked = identity.status in (IdentityStatus.VALIDEE, IdentityStatus.QUALIFIEE)
-    codes = ["VALI" if checked else "PROV", *(_CODES[one] for one in sorted(identity.attributes) if one in _CODES)]
-    return {
-        5: repeat(*names),
-        7: traits.birth_date.replace("-", ""),
-        8: traits.sex if traits.sex in ("M", "F") else "U",
-        11: f"^^^^^^BDL^^{sub(traits.birth_place_code)}",
-        31: "N",
-        32: repeat(*codes),
-    }
+    codes = [_CODES[one] for one in sorted(identity.attributes) if one in _CODES]
+    return identity_fields(identity.traits, checked=checked, codes=codes, name_removed=removed)
 
 
 def _traits_shown(identity: Identity) -> Fields:
@@ -176,11 +156,6 @@ def _local_ids(identity: Identity, authority: Callable[[str], str]) -> list[str]
     own = cx(identity.patient_id, sub("NAVETTE", "NAVETTE", "L"), "PI")
     local_id = identity.traits.local_id
     return [own] if local_id is None else [cx(local_id, authority(identity.site_id), "PI"), own]
-
-
-def _ins_cx(value: str, oid: str) -> str:
-    name = "ASIP-SANTE-INS-NIA" if oid == INS_NIA else "ASIP-SANTE-INS-NIR"
-    return cx(value, sub(name, oid, "ISO"), "INS")
 
 
 def _zfd(identity: Identity) -> Fields:

@@ -17,12 +17,12 @@ UNKNOWN_PLACE = "99999"
 
 
 def match_patient(
-    claim: PatientClaim, by_local_id: Sequence[PatientIdentity], by_ins: Sequence[PatientIdentity], *, same_site: bool
+    claim: PatientClaim, by_local_id: Sequence[PatientIdentity], by_ins: Sequence[PatientIdentity], *, site_id: str
 ) -> PatientIdentity:
     """The one patient the claim is about. Raises Unfit with the reason when it is not certain.
 
-    `by_local_id` and `by_ins` are the present records behind each identifier; `same_site` tells whether the record
-    found by the INS belongs to the sender's site.
+    `by_local_id` and `by_ins` are the present records behind each identifier, of the identity domain of `site_id`,
+    the sender's site.
     """
     if not claim.local_id and not claim.matricule:
         raise Unfit("no_usable_identifier")
@@ -38,7 +38,7 @@ def match_patient(
         raise Unfit("patient_ambiguous")
     (identity,) = found.values()
     own = identity.traits.local_id
-    if not first and same_site and claim.local_id and own and own != claim.local_id:
+    if not first and identity.site_id == site_id and claim.local_id and own and own != claim.local_id:
         raise Unfit("local_id_differs")
     if claim.matricule and identity.ins is not None and identity.ins.matricule != claim.matricule:
         raise Unfit("ins_differs")

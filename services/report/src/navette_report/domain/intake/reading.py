@@ -35,6 +35,7 @@ _CHOICES = {
     "INVISIBLE_REP_LEGAUX": ("hidden_from_representatives", "Y"),
     "INVISIBLE_REPRESENTANTS_LEGAUX": ("hidden_from_representatives", "Y"),
     "INVISIBLE_REPRENSANTS_LEGAUX": ("hidden_from_representatives", "Y"),
+    "CONNEXION_SECRETE": ("secret_connection", "Y"),
     "DESTDMP": ("withheld_from_dmp", "N"),
     "DESTMSSANTEPAT": ("withheld_from_patient", "N"),
 }
