@@ -15,10 +15,12 @@ class Store:
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
         self.gate = asyncio.Event()
+        self.writing = asyncio.Event()
         self.failure: Exception | None = None
 
     async def write(self, items: Sequence[int]) -> list[str]:
         self.groups.append(list(items))
+        self.writing.set()
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
@@ -29,8 +31,7 @@ async def gathered(store: Store, items: Sequence[int], *, max_items: int = 100, 
     group: GroupCommit[int, str] = GroupCommit(store.write, max_items=max_items, max_bytes=max_bytes)
     async with group.running():
         waiting = [asyncio.create_task(group.add(item, item)) for item in items]
-        while not store.groups:
-            await asyncio.sleep(0)
+        await store.writing.wait()
         store.gate.set()
         return list(await asyncio.gather(*waiting, return_exceptions=True))
 
@@ -40,8 +41,7 @@ async def test_what_arrives_during_a_write_is_written_together_and_each_is_answe
     group: GroupCommit[int, str] = GroupCommit(store.write, max_items=100, max_bytes=1000)
     async with group.running():
         first = asyncio.create_task(group.add(1, 1))
-        while not store.groups:
-            await asyncio.sleep(0)
+        await store.writing.wait()
         others = [asyncio.create_task(group.add(item, 1)) for item in (2, 3, 4)]
         await asyncio.sleep(0)
         assert not first.done()
@@ -76,8 +76,7 @@ async def test_a_caller_that_left_is_passed_over() -> None:
     group: GroupCommit[int, str] = GroupCommit(store.write, max_items=10, max_bytes=1000)
     async with group.running():
         first = asyncio.create_task(group.add(1, 1))
-        while not store.groups:
-            await asyncio.sleep(0)
+        await store.writing.wait()
         left, stays = asyncio.create_task(group.add(2, 1)), asyncio.create_task(group.add(3, 1))
         await asyncio.sleep(0)
         left.cancel()
@@ -93,8 +92,7 @@ async def test_at_the_end_nobody_is_told_that_something_is_durable() -> None:
     group: GroupCommit[int, str] = GroupCommit(store.write, max_items=1, max_bytes=1000)
     async with group.running():
         waiting = [asyncio.create_task(group.add(item, 1)) for item in (1, 2)]
-        while not store.groups:
-            await asyncio.sleep(0)
+        await store.writing.wait()
     for one in waiting:
         with pytest.raises(asyncio.CancelledError):
             await one
