@@ -62,10 +62,10 @@ async def test_a_process_answers_probes_and_ends_in_order_at_sigterm(world: Any,
             sys.executable, str(SCRIPT), "worker", env=environment, stdout=log, stderr=log
         )
     try:
-        await until(lambda: asyncio.to_thread(status, port, "/readyz"), seconds=30)
+        await until(lambda: asyncio.to_thread(status, port, "/readyz"), seconds=90)
         assert await asyncio.to_thread(status, port, "/livez")
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
     finally:
         if process.returncode is None:
             process.kill()

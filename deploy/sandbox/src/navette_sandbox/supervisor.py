@@ -43,7 +43,7 @@ class Sandbox:
         broker: BrokerChoice = "auto",
         without: Collection[str] = (),
         fresh: bool = False,
-        ready_seconds: float = 60.0,
+        ready_seconds: float = 180.0,
         data: Mapping[str, Path] | None = None,
         variables: Mapping[str, str] | None = None,
         say: Say = lambda _line: None,

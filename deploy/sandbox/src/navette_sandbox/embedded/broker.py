@@ -18,7 +18,7 @@ BrokerKind = Literal["kafka", "tansu"]
 
 
 async def _with_admin_create(bootstrap: str, names: Iterable[str], partitions: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15000)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=60000)
     await admin.start()
     try:
         existing = set(await admin.list_topics())

@@ -45,7 +45,7 @@ class TansuBroker(EmbeddedBroker):
             command,
             log=directory / "tansu.log",
             ready=self.answers,
-            start_seconds=20,
+            start_seconds=120,
             stop_seconds=5,
         )
         super().__init__(chosen, child)
