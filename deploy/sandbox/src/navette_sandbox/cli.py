@@ -163,7 +163,7 @@ def demo(
     broker: Broker = "auto",
     scenario: Annotated[str, typer.Option("--scenario", help="reports, or reception: twenty arrivals")] = "reports",
 ) -> None:
-    """Play seventeen reports through eight scenarios, show their journeys, and verify all that was delivered."""
+    """Play eighteen reports through nine scenarios, show their journeys, and verify all that was delivered."""
     from navette_sandbox.scenarios.demo import run_demo
     from navette_sandbox.scenarios.reception import run_reception
 
@@ -200,10 +200,11 @@ def _table(layout: Layout, processes: dict[str, int | None], *, ready: bool = Fa
 
 
 def _address(layout: Layout, process: str) -> str:
-    if process in SERVICES:
-        return layout.url(process)
     shown = {key: port for key, port in layout.ports.items() if key == process or key.startswith(f"{process}.")}
-    return " ".join(f"{key.removeprefix(process).lstrip('.') or 'port'} {port}" for key, port in shown.items())
+    named = (f"{key.removeprefix(process).lstrip('.') or 'port'} {port}" for key, port in shown.items())
+    if process in SERVICES:
+        return " ".join((layout.url(process), *(words for words in named if not words.startswith("port "))))
+    return " ".join(named)
 
 
 def _state(layout: Layout, process: str, pid: int | None) -> str:

@@ -30,7 +30,12 @@ def write_materials(layout: Layout) -> None:
     create_pki(layout.pki.directory)
     create_keys(layout.keys.directory, SERVICES)
     layout.config.mkdir(parents=True, exist_ok=True)
-    for name, content in (("sites.json", group.SITES), ("accounts.json", group.ACCOUNTS)):
+    files = (
+        ("sites.json", group.SITES),
+        ("accounts.json", group.ACCOUNTS),
+        ("intake-senders.json", group.INTAKE_SENDERS),
+    )
+    for name, content in files:
         (layout.config / name).write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
 
 

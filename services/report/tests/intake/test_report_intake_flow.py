@@ -61,7 +61,7 @@ async def test_a_pdf_is_kept_beside_a_draft_whose_text_is_to_be_written(
     assert original.headers["cache-control"] == "no-store"
     assert original.content.startswith(b"%PDF-1.4")
     async with links.caller("secretary", sites=["site-sud"]) as http:
-        assert (await http.get(f"/reports/{row['report_id']}/received")).status_code == 403
+        assert (await http.get(f"/reports/{row['report_id']}/received")).status_code == 404
 
 
 @pytest.mark.dsr("RIS.INS.37")
