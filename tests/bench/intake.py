@@ -63,7 +63,8 @@ async def intake(sandbox: Sandbox) -> list[Row]:
 def message(number: str, size: int) -> bytes:
     """An ORU of about that size: text in lines, or a document in base64 when it is large."""
     head = (
-        f"MSH|^~\\&|ANCIEN-RIS|RIVES-B|NAVETTE|RIVES|20261122100000||ORU^R01^ORU_R01|{number}|P|2.5|||||FRA|UNICODE UTF-8\r"
+        "MSH|^~\\&|ANCIEN-RIS|RIVES-B|NAVETTE|RIVES|20261122100000||ORU^R01^ORU_R01|"
+        f"{number}|P|2.5|||||FRA|UNICODE UTF-8\r"
         f"PID|1||IPP{number}^^^RIVES-B&990000028&M^PI||EXEMPLE^ALIX^^^^^L||19840512|F\r"
         f"OBR|1|P{number}|A{number}|RXGEN2^Radio^LOCAL|||20261122093000\r"
     )
@@ -76,7 +77,10 @@ def message(number: str, size: int) -> bytes:
 
 
 def _start(sandbox: Sandbox, port: int, database: str) -> subprocess.Popen[bytes]:
-    environment = service_environment(sandbox.layout, "report", idempotent=sandbox.broker.idempotent)
+    broker = sandbox.broker
+    environment = service_environment(
+        sandbox.layout, "report", idempotent=broker.idempotent, fetch_wait_ms=broker.fetch_wait_ms
+    )
     for name in ("CERT", "KEY", "CA"):
         environment.pop(f"NAVETTE_INTAKE_{name}")
     environment |= {"NAVETTE_INTAKE_PORT": str(port), "NAVETTE_HTTP_PORT": str(free_port())}

@@ -99,7 +99,7 @@ async def test_the_process_measures_its_lag_and_says_which_relay_is_active(
         lag = f'navette_consumer_lag{{consumer="measured",topic="{world.topic}"}} 0'
         await until(lambda: lag in metrics().text())
         await until(lambda: "navette_relay_active 1" in metrics().text())
-        assert 'outcome="done"' in metrics().text()
+        await until(lambda: 'outcome="done"' in metrics().text())
 
 
 async def test_an_api_process_publishes_but_consumes_nothing(world: Any) -> None:

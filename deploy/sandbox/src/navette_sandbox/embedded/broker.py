@@ -68,6 +68,8 @@ class EmbeddedBroker:
     """Whether it accepts an idempotent producer."""
     durable: ClassVar[bool]
     """Whether messages and offsets survive `stop()` and `kill()`."""
+    fetch_wait_ms: ClassVar[int] = 200
+    """How long a consumer's poll should wait for a message, milliseconds."""
 
     def __init__(self, port: int, child: Child) -> None:
         self.port = port

@@ -159,6 +159,8 @@ class ReportAnswer(Answer):
     offers: list[OfferAnswer]
     origin: Origin | None
     """Where the text of this version came from, when it was received from another system."""
+    warnings: list[str]
+    """What the author should look at before validation, in French."""
 
     @classmethod
     def of(cls, report: Report) -> Self:
@@ -198,6 +200,7 @@ class ReportAnswer(Answer):
             offers=[
                 OfferAnswer(act=offer, label=french.OFFERS[offer], who=who.value) for offer, who in offered(report)
             ],
+            warnings=[french.RULES["dose_missing"]] if report.draft and version.content.dose_missing else [],
         )
 
 
