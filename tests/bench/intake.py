@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import random
 import signal
@@ -18,6 +19,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
+from navette_sandbox import group
 from navette_sandbox.environments import service_environment
 from navette_sandbox.ports import free_port, is_listening
 from navette_sandbox.supervisor import Sandbox
@@ -83,6 +85,9 @@ def _start(sandbox: Sandbox, port: int, database: str) -> subprocess.Popen[bytes
     )
     for name in ("CERT", "KEY", "CA"):
         environment.pop(f"NAVETTE_INTAKE_{name}")
+    senders = sandbox.layout.config / "bench-senders.json"
+    senders.write_text(json.dumps([one | {"certificate": ""} for one in group.INTAKE_SENDERS]))
+    environment["NAVETTE_INTAKE_SENDERS_FILE"] = str(senders)
     environment |= {"NAVETTE_INTAKE_PORT": str(port), "NAVETTE_HTTP_PORT": str(free_port())}
     environment["NAVETTE_MONGO_DATABASE"] = database
     environment["NAVETTE_INTAKE_MAX_CONNECTIONS"] = str(2 * CONNECTIONS)
