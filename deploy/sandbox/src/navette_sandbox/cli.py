@@ -201,10 +201,10 @@ def _table(layout: Layout, processes: dict[str, int | None], *, ready: bool = Fa
 
 def _address(layout: Layout, process: str) -> str:
     shown = {key: port for key, port in layout.ports.items() if key == process or key.startswith(f"{process}.")}
-    named = (f"{key.removeprefix(process).lstrip('.') or 'port'} {port}" for key, port in shown.items())
     if process in SERVICES:
-        return " ".join((layout.url(process), *(words for words in named if not words.startswith("port "))))
-    return " ".join(named)
+        del shown[process]
+    ports = [f"{key.removeprefix(process).lstrip('.') or 'port'} {port}" for key, port in shown.items()]
+    return " ".join([layout.url(process), *ports] if process in SERVICES else ports)
 
 
 def _state(layout: Layout, process: str, pid: int | None) -> str:

@@ -21,6 +21,7 @@ PORT_NAMES = (
     "broker",
     "database",
     *SERVICES,
+    "ins.mllp",
     "report.intake",
     *(f"sim-{name}" for name in SIMULATORS if name != "mss"),
     "sim-mss.smtp",
