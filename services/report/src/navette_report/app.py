@@ -26,6 +26,7 @@ from navette_documents.sites import load_sites
 from navette_report.adapters.ans_kit import AnsKit
 from navette_report.adapters.documents import CHUNKS, FILES
 from navette_report.adapters.journeys import LINES
+from navette_report.adapters.pfi_links import declare_platforms
 from navette_report.adapters.reports import REPORTS
 from navette_report.adapters.workshop import Workshop
 from navette_report.api.activity import activity_routes
@@ -43,6 +44,7 @@ from navette_report.settings import ReportSettings
 from navette_report.use_cases import fold_outcomes
 from navette_report.use_cases.compose_report import Desk, compose_announced_report, compose_signed_report
 from navette_report.use_cases.follow_identities import project_identity, record_merge
+from navette_report.use_cases.send_to_platforms import Outputs
 
 
 def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> Service:
@@ -68,6 +70,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
         keyring=lambda: service.keyring,
         zone=ZoneInfo(settings.timezone),
         models=load_models(settings.report_models_file.read_bytes()) if settings.report_models_file else ModelBook(),
+        outputs=Outputs(settings.distribution(), production=settings.environment == "production"),
     )
 
     # Events
@@ -84,9 +87,12 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.on(MssRead)(fold_outcomes.fold_mss_read)
     service.on(MssFailed)(fold_outcomes.fold_mss_failed)
 
+    # HL7 v2 to platforms
+    declare_platforms(service, settings, desk.outputs)
+
     # Routes
     service.router(report_routes(service, desk))
-    service.router(act_routes(service))
+    service.router(act_routes(service, desk.outputs))
     service.router(activity_routes(service, desk))
     service.router(model_routes(desk))
     service.router(portability_routes(service, desk, settings))

@@ -24,6 +24,7 @@ from navette_report.domain.report import Report
 from navette_report.domain.signatory import signatory_of
 from navette_report.use_cases import write_draft
 from navette_report.use_cases.announce_report import announce_report
+from navette_report.use_cases.send_to_platforms import Outputs
 from navette_report.use_cases.sign_report import sign_report
 from navette_report.use_cases.withdraw_report import withdraw_report
 
@@ -49,12 +50,12 @@ class WithdrawalReason(Strict):
     reason: Line | None = None
 
 
-def act_routes(service: Service) -> APIRouter:
+def act_routes(service: Service, outputs: Outputs) -> APIRouter:
     """Routes that change a report, under /reports/{report_id}."""
     router = APIRouter(prefix="/reports/{report_id}", tags=["acts"])
     _draft_routes(router, service)
     _replacement_routes(router, service)
-    _validation_routes(router, service)
+    _validation_routes(router, service, outputs)
     return router
 
 
@@ -112,7 +113,7 @@ def _replacement_routes(router: APIRouter, service: Service) -> None:
         return await _act(service, caller, report_id, "report.abandon", work)
 
 
-def _validation_routes(router: APIRouter, service: Service) -> None:
+def _validation_routes(router: APIRouter, service: Service, outputs: Outputs) -> None:
     @router.post("/sign")
     async def sign(caller: Radiologist, report_id: str, body: SignatureChoices) -> ReportAnswer:
         asked = {name: getattr(body, name) for name in body.model_fields_set}
@@ -142,6 +143,7 @@ def _validation_routes(router: APIRouter, service: Service) -> None:
                 actor=caller.subject,
                 reason=body.reason,
                 keyring=service.keyring,
+                outputs=outputs,
             )
 
         return await _act(service, caller, report_id, "report.withdraw", work)

@@ -43,6 +43,7 @@ class LineAnswer(Answer):
     recipient_id: str
     role: str
     recipient: str
+    carrier: str | None
     state: str
     state_label: str
     reason: str | None
@@ -61,6 +62,7 @@ class LineAnswer(Answer):
             recipient_id=line.recipient_id,
             role=line.role,
             recipient=french.recipient(line),
+            carrier=line.carrier,
             state=line.shown.state,
             state_label=french.line_state(line),
             reason=line.shown.reason,
