@@ -1,9 +1,19 @@
 """Sorts every test into a layer and says at the end which layers ran, which did not, and why."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+
+# A slow machine is no failure, and the same commit gives the same result; NAVETTE_TEST_PROPERTIES=search looks for
+# examples nobody has met yet.
+hypothesis.settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile("search", parent=hypothesis.settings.get_profile("steady"), derandomize=False)
+hypothesis.settings.load_profile(os.environ.get("NAVETTE_TEST_PROPERTIES", "steady"))
 
 LAYERS = {
     "pure": "nothing but Python: documents, rules, state machines, contracts",

@@ -42,6 +42,14 @@ class Inner(Part):
     size: Annotated[int, Field(ge=1, le=10)]
 
 
+class Masks(Part):
+    hidden: bool = False
+
+
+class MoreMasks(Masks):
+    secret: bool = False
+
+
 FIELDS: dict[str, Any] = {
     "name": (Annotated[str, Field(pattern="^[a-z]+$", min_length=2, max_length=10)], ...),
     "colour": (Colour, ...),
@@ -52,6 +60,7 @@ FIELDS: dict[str, Any] = {
     "secret": (Sealed[Inner], ...),
     "note": (str | None, None),
     "level": (Literal["N1"], "N1"),
+    "masks": (Masks, Masks()),
 }
 
 
@@ -79,6 +88,7 @@ def test_no_change_and_an_added_optional_field_are_allowed() -> None:
     assert breaks(schema(), schema(extra=(int | None, None))) == []
     assert breaks(schema(), schema(inner=(required_inner(size=SIZE, extra=(int, 3)), ...))) == []
     assert breaks(schema(), schema(secret=(sealed(size=SIZE, extra=(int, 3)), ...))) == []
+    assert breaks(schema(), schema(masks=(MoreMasks, MoreMasks()))) == []
 
 
 def test_a_value_may_be_added_to_an_open_enumeration() -> None:
@@ -142,6 +152,10 @@ def test_a_value_may_be_added_to_an_open_enumeration() -> None:
         pytest.param(schema(level=(Literal["N1"], "N1"), note=(str, "")), "event.note", "null", id="null forbidden"),
         pytest.param(schema(name=(str | None, ...)), "event.name", "null", id="null allowed"),
         pytest.param(schema(level=(Literal["N3"], "N3")), "event.level", "const changed", id="constant changed"),
+        pytest.param(schema(masks=(Masks, Masks(hidden=True))), "event.masks", "default changed", id="default part"),
+        pytest.param(
+            schema(masks=(MoreMasks, MoreMasks(secret=True))), "event.masks", "default changed", id="default part grown"
+        ),
         pytest.param(schema(note=(str | None, "x")), "event.note", "default changed", id="default changed"),
         pytest.param(schema(many=(tuple[str, ...], ())), "event.many[]", "type changed", id="type of items changed"),
         pytest.param(

@@ -67,8 +67,19 @@ def _compare(old: _Side, new: _Side, path: str) -> Iterator[Break]:
             )
     for keyword in sorted((old.here.keys() | new.here.keys()) - _ANNOTATIONS - _WALKED):
         before, after = old.here.get(keyword), new.here.get(keyword)
-        if before != after:
+        if before != after and not (keyword == "default" and _same_part(before, after, new.here)):
             yield Break(path, _keyword_rule(keyword, before, after))
+
+
+def _same_part(before: Any, after: Any, new: Schema) -> bool:
+    """Whether a default part only gained the optional fields that the part gained, each with its own default."""
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return False
+    gained = {name: value for name, value in after.items() if name not in before}
+    properties = new.get("properties", {})
+    return before == {name: value for name, value in after.items() if name not in gained} and all(
+        properties.get(name, {}).get("default") == value for name, value in gained.items()
+    )
 
 
 def _fields(old: _Side, new: _Side, path: str) -> Iterator[Break]:

@@ -1,11 +1,12 @@
 """The sites file: what it must contain, and how a mistake in it is reported."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from navette_documents.errors import InvalidValue
-from navette_documents.sites import load_sites
+from navette_documents.sites import Site, load_sites, share_identities
 from pydantic import ValidationError
 
 SITE: dict[str, Any] = {
@@ -76,3 +77,16 @@ def test_the_image_link_holds_the_study() -> None:
     link = "https://images.example/IID?requestType=STUDY&studyUID={study_instance_uid}"
     site = load_sites(json.dumps([{**SITE, "image_link": link}]).encode())["lilas"]
     assert site.image_url("1.2.3") == "https://images.example/IID?requestType=STUDY&studyUID=1.2.3"
+
+
+def test_sites_of_one_legal_entity_or_one_named_domain_share_their_patients() -> None:
+    def group(**changes: dict[str, Any]) -> Mapping[str, Site]:
+        return load_sites(json.dumps([SITE | {"site_id": name} | values for name, values in changes.items()]).encode())
+
+    sites = group(a={"finess_legal": "990000002"}, b={"finess_legal": "990000002"}, c={"finess_legal": "990000010"})
+    assert share_identities(sites, "a", "b")
+    assert not share_identities(sites, "a", "c")
+    assert share_identities(sites, "gone", "gone")
+    assert not share_identities(sites, "a", "gone")
+    joined = group(a={"identity_domain": "rives"}, c={"finess_legal": "990000010", "identity_domain": "rives"})
+    assert share_identities(joined, "a", "c")

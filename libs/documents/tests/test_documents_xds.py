@@ -63,6 +63,7 @@ def values(root: etree._Element, path: str) -> list[str]:
     return [str(value) for value in found]
 
 
+@pytest.mark.dsr("DB/RIS.09")
 def test_the_sheet_says_what_the_document_says(entry: DocumentEntry, sample_n1: bytes) -> None:
     assert entry.unique_id == "2.25.121028152458069677777767273428870437377"
     assert entry.patient_id == "279035121518989^^^&1.2.250.1.213.1.4.10&ISO^NH"

@@ -270,7 +270,7 @@ async def test_the_same_fact_told_again_is_published_once(world: World) -> None:
     assert world.double.refusals.entries == []
 
 
-@pytest.mark.dsr("RIS.DMP.02")
+@pytest.mark.dsr("RIS.DMP.02", "DB/RIS.10")
 async def test_a_new_version_replaces_the_old_one(world: World) -> None:
     first = world.composed(1)
     second = world.composed(2, version=2, replaces=first)
@@ -284,7 +284,7 @@ async def test_a_new_version_replaces_the_old_one(world: World) -> None:
     assert reports[first.document.unique_id].status.endswith(":Deprecated")
 
 
-@pytest.mark.dsr("RIS.DMP.02")
+@pytest.mark.dsr("RIS.DMP.02", "DB/RIS.10", "DMP/CONF.03")
 async def test_a_withdrawn_report_is_deleted_and_the_fact_is_told(world: World) -> None:
     first = world.composed(1)
     second = world.composed(2, version=2, replaces=first)
@@ -366,6 +366,7 @@ async def test_an_answer_that_is_lost_leaves_one_document_and_one_fact(world: Wo
     assert len(world.double.registry.lots) == 1
 
 
+@pytest.mark.dsr("DMP/UX.10")
 async def test_an_outage_is_noticed_once_at_each_end_and_nothing_is_sent_twice(world: World) -> None:
     events = [world.composed(number) for number in range(1, 6)]
     world.double.faults.add({"kind": "down", "seconds": 3})

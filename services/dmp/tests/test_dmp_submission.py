@@ -83,6 +83,24 @@ def test_what_does_not_match_the_announcement_is_refused(
     assert who_acts_on(refused).value == who
 
 
+@pytest.mark.dsr("RIS.DMP.07")
+def test_a_connexion_secrete_is_said_in_the_vihf_and_never_sent_as_an_ordinary_deposit(
+    make_cda: Any, make_publication: Any, site: Site, rules: SubmissionRules
+) -> None:
+    cda = make_cda()
+    secret = make_publication(cda, secret_connection=True, hidden_from_representatives=True)
+    off = refusal(lambda: check_document(cda, secret, site, rules, signer_structure="1990000002"))
+    assert (off.field, off.rule, who_acts_on(off).value) == ("secret_connection", "off", "administrator")
+    on = replace(rules, secret_connection="essai")
+    document = check_document(cda, secret, site, on, signer_structure="1990000002")
+    assert document.subject.secret_connection == "essai"
+    ordinary = check_document(cda, make_publication(cda), site, on, signer_structure="1990000002")
+    assert ordinary.subject.secret_connection is None
+    seen = make_publication(cda, secret_connection=True)
+    shown = refusal(lambda: check_document(cda, seen, site, on, signer_structure="1990000002"))
+    assert shown.rule == "visible to representatives"
+
+
 def test_another_document_than_announced_is_refused(
     make_cda: Any, make_publication: Any, site: Site, rules: SubmissionRules
 ) -> None:

@@ -51,6 +51,16 @@ def attribute(assertion: etree._Element, name: str) -> str | None:
     return assertion.findtext(path, namespaces=S)
 
 
+@pytest.mark.dsr("RIS.DMP.07")
+def test_a_connexion_secrete_is_asked_for_only_when_it_was_chosen(
+    document: Document, profile: VihfProfile, signer: Signer
+) -> None:
+    name = "urn:oasis:names:tc:xspa:1.0:resource:patient:hl7:confidentiality-code"
+    assert attribute(unsigned(document, profile, signer), name) is None
+    chosen = replace(document, subject=replace(document.subject, secret_connection="essai"))
+    assert attribute(unsigned(chosen, profile, signer), name) == "essai"
+
+
 def verify(message: bytes, pki: Pki) -> None:
     """With xmlsec (C), where the product signs with signxml."""
     root = etree.fromstring(message)
@@ -91,6 +101,7 @@ def test_the_issuer_is_the_subject_of_the_seal_with_its_structure(signed: etree.
     assert "ST=Loire-Atlantique (44)" in issuer.text
 
 
+@pytest.mark.dsr("DMP/AIRS.06")
 def test_the_attributes_say_who_from_where_about_whom(signed: etree._Element) -> None:
     assert signed.findtext("s:Subject/s:NameID", namespaces=S) == "899700000013"
     assert attribute(signed, "VIHF_Version") == "3.0"

@@ -42,6 +42,7 @@ def _without_notifications(world: Any) -> Any:
     return world.operator.settings
 
 
+@pytest.mark.dsr("MSS/CONF.08")
 async def test_an_outage_is_noticed_once_at_each_end_and_nothing_is_sent_twice(world: Any) -> None:
     events = [world.composed(report=str(number)) for number in range(5)]
     world.operator.faults.add({"kind": "down", "seconds": 3})

@@ -119,6 +119,7 @@ def test_the_same_report_gives_the_same_bytes_and_another_key_another_lot(cda: C
         ({"birth_date": "19680000"}, "XDM/1.0/DDM+CR d'imagerie médicale DUVAL-FICTIF CAMILLE"),
     ],
 )
+@pytest.mark.dsr("MSS/CONF.25")
 def test_the_subject_survives_its_encoding(
     cda: Cda, site: Site, pdf: bytes, changes: dict[str, str], expected: str
 ) -> None:
@@ -127,7 +128,7 @@ def test_the_subject_survives_its_encoding(
     assert mail_of(cda(**changes), pdf, site)["Subject"] == expected
 
 
-@pytest.mark.dsr("RIS.MSS.08")
+@pytest.mark.dsr("RIS.MSS.08", "MSS/CONF.15", "MSS/CONF.16")
 @pytest.mark.dsr("RIS.MSS.13")
 @pytest.mark.dsr("RIS.MSS.17")
 def test_a_doctor_gets_the_headers_of_a_professional(cda: Cda, site: Site, pdf: bytes) -> None:
@@ -144,7 +145,7 @@ def test_a_doctor_gets_the_headers_of_a_professional(cda: Cda, site: Site, pdf: 
         assert mail[absent] is None
 
 
-@pytest.mark.dsr("RIS.MSS.22")
+@pytest.mark.dsr("RIS.MSS.22", "MSS/CONF.21")
 def test_a_patient_is_not_asked_for_a_receipt_nor_an_answer(cda: Cda, site: Site, pdf: bytes) -> None:
     mail = mail_of(cda(), pdf, site, to_patient=True)
     assert mail["X-MSS-MES"] == "FIN"
@@ -152,6 +153,7 @@ def test_a_patient_is_not_asked_for_a_receipt_nor_an_answer(cda: Cda, site: Site
 
 
 @pytest.mark.parametrize("changes", [{"ins": None}, {"first_name": None}])
+@pytest.mark.dsr("MSS/CONF.14")
 def test_without_a_complete_qualified_ins_the_header_says_so(
     cda: Cda, site: Site, pdf: bytes, changes: dict[str, None]
 ) -> None:
@@ -192,7 +194,7 @@ def test_a_replacement_says_so_in_the_body_first_and_after_the_label(cda: Cda, s
     assert "REMPLACE" not in next(plain.iter_parts()).get_content()
 
 
-@pytest.mark.dsr("RIS.DOC.01")
+@pytest.mark.dsr("RIS.DOC.01", "MSS/CONF.23")
 def test_the_attachments_are_the_archive_and_the_pdf_unchanged(cda: Cda, site: Site, pdf: bytes) -> None:
     _, zipped, report = mail_of(cda(birth_name="D'Argent/Essai"), pdf, site).iter_parts()
     assert (zipped.get_content_type(), zipped.get_filename()) == ("application/zip", "IHE_XDM.zip")

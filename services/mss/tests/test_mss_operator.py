@@ -248,7 +248,7 @@ async def test_a_connection_that_died_while_idle_is_replaced(
     assert len(inbox(operator, DOCTOR)) == 2
 
 
-@pytest.mark.dsr("RIS.MSS.05")
+@pytest.mark.dsr("RIS.MSS.05", "MSS/CONF.12")
 @pytest.mark.parametrize("certificate", ["rogue-client", "expired-client"])
 async def test_without_a_good_certificate_nothing_is_sent(
     operator: MssSimulator, pki: Pki, message: Message, certificate: str
@@ -260,7 +260,7 @@ async def test_without_a_good_certificate_nothing_is_sent(
         await reader(operator, tls(pki, certificate)).read_after(MAILBOX, Cursor())
 
 
-@pytest.mark.dsr("RIS.MSS.04")
+@pytest.mark.dsr("RIS.MSS.04", "MSS/CONF.27")
 async def test_an_operator_of_another_authority_is_not_believed(
     operator: MssSimulator, pki: Pki, message: Message
 ) -> None:
@@ -304,6 +304,7 @@ async def test_a_mail_that_is_too_large_does_not_leave(pki: Pki, tmp_path: Path,
         assert simulator.refusals.entries == []
 
 
+@pytest.mark.dsr("MSS/CONF.05")
 async def test_without_starttls_nothing_is_said(pki: Pki, message: Message) -> None:
     """An operator, or somebody in between, that offers no TLS gets no address and no mail."""
     heard: list[bytes] = []
@@ -323,7 +324,7 @@ async def test_without_starttls_nothing_is_said(pki: Pki, message: Message) -> N
     assert all(line.upper().startswith((b"EHLO", b"QUIT")) for line in heard)
 
 
-@pytest.mark.dsr("RIS.MSS.02")
+@pytest.mark.dsr("RIS.MSS.02", "MSS/CONF.01", "MSS/CONF.03")
 @pytest.mark.dsr("RIS.MSS.03")
 def test_only_the_allowed_versions_and_suites_are_offered(pki: Pki) -> None:
     context = tls(pki).context()

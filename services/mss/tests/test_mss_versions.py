@@ -33,7 +33,7 @@ def text_of(raw: bytes) -> str:
     return " ".join(str(parsed(raw).get_body(("plain",)).get_content()).split())
 
 
-@pytest.mark.dsr("RIS.MSS.15")
+@pytest.mark.dsr("RIS.MSS.15", "RIS.MSS.09")
 async def test_a_new_version_goes_to_everyone_who_has_a_former_one_and_answers_its_mail(world: Any) -> None:
     first = world.composed(1, to=(world.CAMILLE[0], world.ANTOINE[0]))
     second = world.composed(2, to=(world.CAMILLE[0],))
@@ -114,12 +114,33 @@ async def test_the_withdrawal_told_again_is_mailed_once(world: Any) -> None:
 async def test_a_version_replaced_while_it_waits_does_not_leave_to_anybody(world: Any) -> None:
     first = world.composed(1, to=(world.CAMILLE[0], world.ANTOINE[0]))
     second = world.composed(2, to=(world.CAMILLE[0],))
-    world.operator.faults.add({"kind": "down", "target": "*", "seconds": 2.0})
+    world.operator.faults.add({"kind": "down"})
     service = world.service()
     async with running(service):
         await world.send(first)
         await until(lambda: service.database["mails"].find_one({"report_id": first.report_id}))
         await world.send(second)
-        await world.told(first, 4)
+        replaced = await world.told(first, 2)
+        assert [world.failed(one)[:2] for one in replaced] == [("superseded", "cancelled")] * 2
+        world.operator.faults.clear()
+        told = await world.told(first, 4)
+    assert [type(one).__name__ for one in told[:2]] == ["MssSent", "MssDelivered"]
     assert len(world.inbox(world.CAMILLE[1])) == 1
     assert world.inbox(world.ANTOINE[1]) == []
+
+
+@pytest.mark.dsr("RIS.MSS.15")
+async def test_a_mail_that_leaves_while_its_version_is_replaced_is_followed_by_the_new_version(world: Any) -> None:
+    """The operator has the mail, its answer is lost, and the next version, to others, arrives."""
+    first = world.composed(1, to=(world.ANTOINE[0],))
+    second = world.composed(2, to=(world.CAMILLE[0],))
+    world.operator.faults.add({"target": "data", "kind": "lost_answer", "count": 1})
+    async with running(world.service()):
+        await world.send(first)
+        await until(lambda: world.inbox(world.ANTOINE[1]), 30)
+        await world.send(second)
+        await until(lambda: len(world.inbox(world.ANTOINE[1])) == 2, 30)
+        await until(lambda: world.inbox(world.CAMILLE[1]), 30)
+    old, new = map(parsed, world.inbox(world.ANTOINE[1]))
+    assert new["Message-ID"] != old["Message-ID"]
+    assert len(world.inbox(world.CAMILLE[1])) == 1

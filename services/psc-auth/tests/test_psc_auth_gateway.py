@@ -10,6 +10,7 @@ from navette_chassis.auth.jwks import JwksCache
 from navette_chassis.auth.tokens import TokenVerifier
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+PUBLIC_URL = "https://navette.test"
 
 
 async def token_seen(browser: Any, upstream: Any) -> dict[str, Any]:
@@ -160,6 +161,57 @@ async def test_an_unsafe_request_without_csrf_token_never_reaches_the_service(
     answer = await browser.http.request(method, "/api/report/reports/1/sign")
     assert answer.status_code == 403
     assert upstream.seen == []
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
+
+
+async def test_a_page_learns_the_token_its_forms_carry_and_the_form_goes_on_without_it(
+    browser: Any, upstream: Any
+) -> None:
+    await browser.log_in()
+    await browser.http.get("/api/report/pages/reports/1", headers=FORM | {"X-Navette-Form-Token": "forged"})
+    assert upstream.seen[-1]["headers"]["x-navette-form-token"] == browser.csrf
+    await browser.http.get("/api/report/reports", headers={"X-Navette-Form-Token": "forged"})
+    assert "x-navette-form-token" not in upstream.seen[-1]["headers"]
+
+    body = f"hidden_from_patient=on&reason=d%C3%A9j%C3%A0+vu+%26+bien&csrf_token={browser.csrf}"
+    sent = FORM | {"Origin": PUBLIC_URL, "Sec-Fetch-Site": "same-origin"}
+    answer = await browser.http.post("/api/report/pages/reports/1/sign", content=body, headers=sent)
+    assert answer.status_code == 200
+    assert upstream.seen[-1]["body"] == b"hidden_from_patient=on&reason=d%C3%A9j%C3%A0+vu+%26+bien"
+    assert upstream.seen[-1]["headers"]["content-type"] == "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("body", "origin", "status"),
+    [
+        ("a=1", PUBLIC_URL, 403),
+        ("a=1&csrf_token=guessed", PUBLIC_URL, 403),
+        ("csrf_token={0}&csrf_token={0}", PUBLIC_URL, 403),
+        ("csrf_token={0}", "https://evil.example", 403),
+        ("csrf_token={0}", None, 403),
+        ("csrf_token={0}&\xe9", PUBLIC_URL, 400),
+        ("a", PUBLIC_URL, 400),
+        ("", PUBLIC_URL, 403),
+        ("a=" + "x" * 600_000, PUBLIC_URL, 413),
+    ],
+)
+async def test_a_form_that_our_page_did_not_make_never_reaches_the_service(
+    browser: Any, upstream: Any, body: str, origin: str | None, status: int
+) -> None:
+    await browser.log_in()
+    headers = FORM | ({} if origin is None else {"Origin": origin})
+    content = body.format(browser.csrf).encode("latin-1")
+    answer = await browser.http.post("/api/report/pages/reports/1/sign", content=content, headers=headers)
+    assert answer.status_code == status
+    assert upstream.seen == []
+
+
+async def test_a_form_sent_after_the_session_ended_leads_to_the_login_and_back_to_its_page(browser: Any) -> None:
+    answer = await browser.http.post("/api/report/pages/reports/1/sign", content="a=1", headers=FORM)
+    assert answer.status_code == 303
+    assert httpx.URL(answer.headers["location"]).params["return_to"] == "/api/report/pages/reports/1/sign"
 
 
 async def test_without_session_nothing_reaches_the_service(browser: Any, upstream: Any) -> None:

@@ -31,7 +31,7 @@ async def test_a_radiologist_logs_in_and_comes_back_to_the_page_asked_for(browse
     assert line["outcome"] == "granted"
 
 
-@pytest.mark.dsr("RIS.PSC.01")
+@pytest.mark.dsr("RIS.PSC.01", "PSC.08")
 async def test_the_authorization_request_is_the_one_pro_sante_connect_asks_for(browser: Any, provider: Any) -> None:
     url = urlsplit(await browser.begin())
     asked = dict(parse_qsl(url.query))

@@ -153,6 +153,7 @@ class Samples:
     ) -> PatientIdentity:
         return PatientIdentity(
             patient_id="patient-1",
+            site_id="site-nord",
             revision=revision,
             status=IdentityStatus.QUALIFIEE if qualified else IdentityStatus.PROVISOIRE,
             attributes=attributes,
@@ -197,7 +198,8 @@ class Samples:
         wanted = audience(signature.choices, qualified=patient.qualified)
         plan = plan_edition(report, wanted, qualified=patient.qualified)
         assert plan is not None
-        return document_model(report, plan, patient, site or self.site(), composed_at=COMPOSED_AT, zone=PARIS)
+        place = site or self.site()
+        return document_model(report, plan, patient, place, ipp_oid=place.ipp_oid, composed_at=COMPOSED_AT, zone=PARIS)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -61,7 +61,7 @@ def test_a_doubtful_or_fictitious_identity_is_never_used_with_its_ins(samples, a
 @pytest.mark.parametrize("status", [s for s in IdentityStatus if s is not IdentityStatus.QUALIFIEE])
 def test_no_other_status_lets_the_ins_through(samples, status):
     known = samples.identity()
-    other = PatientIdentity("p", 1, status, (), known.traits, known.ins)
+    other = PatientIdentity("p", "site-nord", 1, status, (), known.traits, known.ins)
     assert other.for_documents().ins is None
 
 

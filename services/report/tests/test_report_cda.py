@@ -195,7 +195,7 @@ def assert_no_trace_of(matricule, files):
     assert not [image for page in reader.pages for image in page.images]
 
 
-@pytest.mark.dsr("RIS.CRR.07", "RIS.DOC.02", "RIS.DOC.05")
+@pytest.mark.dsr("RIS.CRR.07", "RIS.DOC.02", "RIS.DOC.05", "DB/RIS.08")
 def test_the_header_holds_the_values_of_the_specification(samples):
     document = samples.document()
     root = etree.fromstring(build_cda(document, b"%PDF-1.4"))
@@ -247,6 +247,7 @@ def test_a_later_edition_replaces_the_earlier_one_in_the_same_set(samples):
     assert header.set_id.root == document.set_id
 
 
+@pytest.mark.dsr("DB/RIS.08")
 def test_every_modality_and_region_of_the_tables_can_be_written(samples):
     for modality, region in zip(sorted(MODALITIES) * 1, sorted(REGIONS) * 2, strict=False):
         acts = (samples.act(modality=modality, region=region),)

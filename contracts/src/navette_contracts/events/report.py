@@ -25,6 +25,8 @@ class Visibility(Part):
     hidden_from_professionals: bool = False
     hidden_from_patient: bool = False
     hidden_from_representatives: bool = False
+    secret_connection: bool = False
+    """Connexion secrète of a minor: the legal representatives do not learn of the deposit either."""
 
 
 class RecipientRole(OpenEnum):

@@ -5,6 +5,7 @@ import re
 import pytest
 from navette_sandbox.simulators.dmp import DmpSettings
 
+SAML = "{urn:oasis:names:tc:SAML:2.0:assertion}"
 RIM = "{urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0}"
 FORMAT = "urn:uuid:a09d5840-386c-46f2-b5ad-9c3699a4309d"
 
@@ -235,18 +236,45 @@ async def test_an_author_without_first_name_is_refused(dmp) -> None:
     await dmp.refused(dmp.message(metadata_edits=[edit]), "authorPerson", "lot.author_person")
 
 
-async def test_invisible_and_masked_together_are_refused(dmp) -> None:
+def masked(*codes: str):
+    """Add masks to the document."""
+
     def edit(body) -> None:
         scheme = "urn:uuid:f4f85eac-e6cb-4883-b524-f2705394840f"
         entry = next(item for item in body.iter(f"{RIM}ExtrinsicObject") if item.get("id") == "Document01")
         normal = next(item for item in entry if item.get("classificationScheme") == scheme)
-        for code in ("MASQUE_PS", "INVISIBLE_PATIENT"):
+        for code in codes:
             copy = normal.__deepcopy__({})
             copy.set("nodeRepresentation", code)
             copy[0][0][0].text = "1.2.250.1.213.1.1.4.13"
             normal.addnext(copy)
 
-    await dmp.refused(dmp.message(metadata_edits=[edit]), "cumulent", "document.masks")
+    return edit
+
+
+async def test_invisible_and_masked_together_are_refused(dmp) -> None:
+    message = dmp.message(metadata_edits=[masked("MASQUE_PS", "INVISIBLE_PATIENT")])
+    await dmp.refused(message, "cumulent", "document.masks")
+
+
+def secretly(value: str):
+    """Ask for a connexion secrète in the VIHF."""
+
+    def edit(assertion) -> None:
+        statement = assertion.find(f"{SAML}AttributeStatement")
+        copy = statement[0].__deepcopy__({})
+        copy.set("Name", "urn:oasis:names:tc:xspa:1.0:resource:patient:hl7:confidentiality-code")
+        copy[0].text = value
+        statement.append(copy)
+
+    return edit
+
+
+async def test_under_connexion_secrete_only_what_the_representatives_cannot_see_is_taken(dmp) -> None:
+    await dmp.refused(dmp.message(vihf_edits=[secretly("essai")]), "secrète", "document.secret_connection")
+    await dmp.refused(dmp.message(vihf_edits=[secretly("")]), "soap:DMPInvalidVIHF", "vihf.attribute")
+    hidden = masked("INVISIBLE_REPRESENTANTS_LEGAUX")
+    await dmp.accepted(dmp.message(vihf_edits=[secretly("essai")], metadata_edits=[hidden]))
 
 
 async def test_the_same_document_twice_is_a_duplicate(dmp) -> None:

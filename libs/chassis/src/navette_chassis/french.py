@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from navette_chassis.problem import FieldProblem
@@ -34,6 +35,10 @@ _RULES = {
     "float_type": "nombre attendu",
     "float_parsing": "nombre attendu",
     "finite_number": "nombre fini attendu",
+    "decimal_type": "nombre attendu",
+    "decimal_parsing": "nombre attendu",
+    "decimal_max_digits": "au plus {max_digits} chiffres",
+    "decimal_max_places": "au plus {decimal_places} décimales",
     "bool_type": "vrai ou faux attendu",
     "bool_parsing": "vrai ou faux attendu",
     "greater_than": "doit être supérieur à {gt}",
@@ -56,9 +61,14 @@ _FAMILIES = {
 }
 
 
-def field_problems(errors: Iterable[Mapping[str, Any]]) -> list[FieldProblem]:
-    """Pydantic (or FastAPI) errors as field and rule, both free of values."""
-    return [FieldProblem(_field(error["loc"]), _rule(error)) for error in errors]
+def field_problems(
+    errors: Iterable[Mapping[str, Any]], words: Mapping[str, str] = MappingProxyType({})
+) -> list[FieldProblem]:
+    """Pydantic (or FastAPI) errors as field and rule, both free of values.
+
+    `words`: sentences of the codes that the service's own validators raise as ValueError.
+    """
+    return [FieldProblem(_field(error["loc"]), _rule(error, words)) for error in errors]
 
 
 def _field(loc: Sequence[Any]) -> str:
@@ -71,16 +81,16 @@ def _field(loc: Sequence[Any]) -> str:
     return ".".join(names) or "corps"
 
 
-def _rule(error: Mapping[str, Any]) -> str:
+def _rule(error: Mapping[str, Any], words: Mapping[str, str]) -> str:
     kind = str(error["type"])
     context = error.get("ctx") or {}
     if kind in _RULES:
-        return _RULES[kind].format_map(_Parameters(context))
+        return _RULES[kind].format_map(_Parameters(context)).replace("' or '", "' ou '")
     for family, sentence in _FAMILIES.items():
         if kind.startswith(family):
             return sentence
     if kind in {"value_error", "assertion_error"}:
-        return _sentence_of_validator(str(error["msg"]), error.get("input"))
+        return _sentence_of_validator(str(error["msg"]), error.get("input"), words)
     return "valeur invalide"
 
 
@@ -89,8 +99,10 @@ class _Parameters(dict[str, Any]):
         return "?"
 
 
-def _sentence_of_validator(message: str, value: Any) -> str:
+def _sentence_of_validator(message: str, value: Any, words: Mapping[str, str]) -> str:
     sentence = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if sentence in words:
+        return words[sentence]
     if not sentence or any(text in sentence for text in _texts(value)):
         return "valeur invalide"  # a sentence that quotes its input must not reach an answer or a log
     return sentence

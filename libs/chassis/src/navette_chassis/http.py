@@ -56,6 +56,7 @@ def build_app(service: Service, *, verifier: TokenVerifier | None = None) -> Fas
     app.state.token_verifier = verifier or TokenVerifier(
         audience=settings.service_name, jwks=JwksCache(fetch_from(settings)), clock=service.clock
     )
+    app.state.rule_words = service.rule_words
     app.include_router(health_router(service))
     if service.delivery_handlers:
         from navette_chassis.deliveries.ops import ops_router
@@ -92,7 +93,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     errors: list[dict[str, Any]] = list(error.errors())
     if any(one["type"] == "json_invalid" for one in errors):
         return _told(request, ProblemError(400, "malformed-json", "Le corps de la requête n'est pas un JSON valide."))
-    return _told(request, ProblemError.invalid(*field_problems(errors)))
+    return _told(request, ProblemError.invalid(*field_problems(errors, request.app.state.rule_words)))
 
 
 def _sent_as_something_else(request: Request) -> bool:

@@ -91,6 +91,7 @@ class Service:
         self.subscriptions: list[Subscription] = []
         self.delivery_handlers: list[DeliveryHandler] = []
         self.routers: list[APIRouter] = []
+        self.rule_words: dict[str, str] = {}
         self.resources: list[Resource[Any]] = []
         self.indexes: list[Index] = []
         self._running: Running | None = None
@@ -136,6 +137,10 @@ class Service:
     def router(self, router: APIRouter) -> None:
         """Serve routes; each must say who may call it (``require``) or that anyone may (``public``)."""
         self.routers.append(router)
+
+    def words(self, rules: Mapping[str, str]) -> None:
+        """French sentences of the rules that the models of this service's bodies break, by code."""
+        self.rule_words.update(rules)
 
     @property
     def served_routers(self) -> Sequence[APIRouter]:

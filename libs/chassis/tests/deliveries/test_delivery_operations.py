@@ -31,6 +31,7 @@ class Desk:
         self.settings, self.clock, self.database = host.settings, host.clock, host.database
         self.delivery_handlers = host.delivery_handlers
         self.name, self.routers, self.served_routers = "desk", [], []
+        self.rule_words: dict[str, str] = {}
         self.delivery_store = DeliveryStore(host)
         self._office = office
 

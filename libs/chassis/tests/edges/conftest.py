@@ -44,6 +44,7 @@ class Host:
         self.delivery_handlers: list[Any] = []
         self.routers = list(routers)
         self.served_routers = self.routers
+        self.rule_words: dict[str, str] = {}
         self.state = {"service": "ok", "database": "ok", "broker": "ok", "relay": "ok", "dispatcher": "ok"}
 
     async def checks(self) -> dict[str, str]:

@@ -108,7 +108,7 @@ async def test_a_good_request_passes(client, taken):
         ({"traits": {**GOOD["traits"], "birth_name": SECRET}}, "traits.birth_name", "le nom doit être en majuscules"),
         ({"traits": {**GOOD["traits"], "birth_name": "quoted"}}, "traits.birth_name", "valeur invalide"),
         ({"traits": {**GOOD["traits"], "birth_date": SECRET}}, "traits.birth_date", "date attendue (AAAA-MM-JJ)"),
-        ({"traits": {**GOOD["traits"], "sex": SECRET}}, "traits.sex", "valeurs admises : 'M', 'F' or 'I'"),
+        ({"traits": {**GOOD["traits"], "sex": SECRET}}, "traits.sex", "valeurs admises : 'M', 'F' ou 'I'"),
         ({"traits": {"birth_name": "TEST", "sex": "F"}}, "traits.birth_date", "champ obligatoire"),
         ({"size": SECRET}, "size", "nombre entier attendu"),
         ({"size": -1}, "size", "doit être au moins 0"),

@@ -78,6 +78,9 @@ class Site(BaseModel):
     lines: tuple[Text, ...] = ()
     """Further lines of the letterhead, top to bottom."""
 
+    identity_domain: Text | None = None
+    """Sites with the same value share the identities of their patients; those of one legal entity do by default."""
+
     cda_level: Literal["N1", "N3"] = "N1"
     """Level of the CDA documents: the PDF alone (N1), or the structured body IMG-CR-IMG with the PDF attached (N3)."""
     image_link: Annotated[str, StringConstraints(pattern=r"^https://\S*\{study_instance_uid\}\S*$")] | None = None
@@ -101,6 +104,11 @@ class Site(BaseModel):
         return struct_idnat(self.finess_legal or self.finess)
 
     @property
+    def shares_identities_as(self) -> str:
+        """The identity domain (domaine d'identification) of the site: as configured, else its legal entity."""
+        return self.identity_domain or self.legal_struct_idnat
+
+    @property
     def uids(self) -> UidFactory:
         """Factory of OIDs under the root of the site."""
         return UidFactory(self.oid_root)
@@ -120,3 +128,15 @@ def load_sites(data: bytes) -> Mapping[str, Site]:
             raise InvalidValue("site_id", "given twice")
         sites[site.site_id] = site
     return MappingProxyType(sites)
+
+
+def share_identities(sites: Mapping[str, Site], one: str, other: str) -> bool:
+    """Whether a patient identified at a site may be used at another: the same site, or the same identity domain.
+
+    An identity of another domain is qualified again where it is used (RIS.INS.38), so it is never taken as it is.
+    A site that is not configured shares with itself alone.
+    """
+    if one == other:
+        return True
+    first, second = sites.get(one), sites.get(other)
+    return first is not None and second is not None and first.shares_identities_as == second.shares_identities_as

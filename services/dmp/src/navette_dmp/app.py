@@ -107,4 +107,5 @@ def _rules(settings: DmpSettings) -> SubmissionRules:
         class_code=CLASS_IMAGING if settings.dmp_class_code == "31" else CLASS_REPORT,
         structure=settings.dmp_structure,
         lot_digest=settings.lot_digest,
+        secret_connection=settings.dmp_secret_connection,
     )

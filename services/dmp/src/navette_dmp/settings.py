@@ -51,6 +51,9 @@ class DmpSettings(ServiceSettings):
     dmp_structure: Literal["certificate", "site"] = "certificate"
     """Whose Struct_IdNat the VIHF carries: that of the certificate, or the geographic one of the site."""
     dmp_lot_signature: Literal["sha256", "sha1", "off"] = "sha256"
+    dmp_secret_connection: str | None = Field(default=None, min_length=1, max_length=200)
+    """Value of the VIHF attribute for a connexion secrète (minors), as the national platform gives it (its format is
+    in no public document: spec/dmp.md §4.2). None: the function is off, and a report that asks for it is not sent."""
     dmp_class_code: Literal["10", "31"] = "10"
 
     dmp_max_document_bytes: int = Field(default=20_000_000, gt=0)

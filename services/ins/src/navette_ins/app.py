@@ -10,7 +10,7 @@ from navette_chassis import Clock, Service
 from navette_chassis.deliveries import Channel, RetryPolicy
 from navette_documents.sites import load_sites
 
-from navette_ins.adapters.cases import CASES
+from navette_ins.adapters.cases import CASES, WAITING
 from navette_ins.adapters.cog import any_place, load_places
 from navette_ins.adapters.history import HISTORY
 from navette_ins.adapters.identities import IDENTITIES, BlindIndex
@@ -87,6 +87,7 @@ def declare(settings: InsSettings, *, clock: Clock | None = None) -> tuple[Servi
     service.index(VENUES, "patient_id")
     service.index(CASES, "open_key", unique=True, partial={"open_key": {"$exists": True}})
     service.index(CASES, "key")
+    service.index(CASES, [(WAITING, 1), ("opened_at", 1)])
     service.index(CASES, "patient_ids")
     service.index(SEARCHES, [("site_id", 1), ("state", 1)])
     service.index(SEARCHES, [("patient_id", 1), ("state", 1)])

@@ -89,10 +89,12 @@ async def _reader(
         password=_secret(settings.sasl_password_file),
     )
     reader = ReadMailbox(imap, mailboxes, mails, lambda: service.database, service.transact)
-    task = asyncio.create_task(reader.keep_reading(settings.receipt_poll_seconds))
+    stopping = asyncio.Event()
+    task = asyncio.create_task(reader.keep_reading(settings.receipt_poll_seconds, stopping))
     try:
         yield reader
     finally:
+        stopping.set()  # a cancellation alone may be lost in a library that awaits with `asyncio.wait_for`
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task

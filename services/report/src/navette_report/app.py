@@ -29,8 +29,10 @@ from navette_report.adapters.journeys import LINES
 from navette_report.adapters.pfi_links import declare_platforms
 from navette_report.adapters.reports import REPORTS
 from navette_report.adapters.workshop import Workshop
+from navette_report.api.act_pages import act_page_routes
 from navette_report.api.activity import activity_routes
 from navette_report.api.acts import act_routes
+from navette_report.api.field_rules import FIELD_RULES
 from navette_report.api.internal import internal_routes
 from navette_report.api.live import live_routes
 from navette_report.api.models import model_routes
@@ -91,8 +93,9 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     declare_platforms(service, settings, desk.outputs)
 
     # Routes
+    service.words(FIELD_RULES)
     service.router(report_routes(service, desk))
-    service.router(act_routes(service, desk.outputs))
+    service.router(act_routes(service, desk))
     service.router(activity_routes(service, desk))
     service.router(model_routes(desk))
     service.router(portability_routes(service, desk, settings))
@@ -100,6 +103,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.router(internal_routes(service))
     service.router(live_routes(service))
     service.router(worklist_routes(service, settings))
+    service.router(act_page_routes(service, desk))
     service.router(page_routes(service, desk, settings))
 
     _keep(service)

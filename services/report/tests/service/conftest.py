@@ -24,11 +24,13 @@ from navette_contracts.catalogue import TOPICS
 from navette_contracts.events import Event, IdentityStatus, Ins, PatientIdentified, Traits
 from navette_contracts.sealed import Sealed
 from navette_report.app import create_service
+from navette_report.domain.report import Report
 from navette_report.settings import ReportSettings
+from navette_report.use_cases.draft_report import draft_report
 from navette_sandbox.embedded.broker import EmbeddedBroker
 from navette_sandbox.testing import broker_for_tests
 
-SITE, OTHER_SITE = "site-nord", "site-sud"
+SITE, OTHER_SITE, FOREIGN_SITE = "site-nord", "site-sud", "site-ailleurs"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,11 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedB
 def service_settings(kafka_broker: Any, mongo_server: Any, samples: Any, folder: Any, **changes: Any) -> ReportSettings:
     keyring = {"current": "k1", "keys": [{"kty": "oct", "kid": "k1", "k": "A" * 43, "alg": "A256GCM"}]}
     (folder / "keyring.json").write_text(json.dumps(keyring))
-    sites = [samples.site(), samples.site(site_id=OTHER_SITE, oid_root="1.2.250.1.999.7.2")]
+    sites = [
+        samples.site(),
+        samples.site(site_id=OTHER_SITE, oid_root="1.2.250.1.999.7.2", ipp_oid="1.2.250.1.999.7.2.5"),
+        samples.site(site_id=FOREIGN_SITE, oid_root="1.2.250.1.999.7.3", finess_legal="999900024"),
+    ]
     (folder / "sites.json").write_text(json.dumps([site.model_dump(mode="json") for site in sites]))
     values: dict[str, Any] = {
         "environment": "development",
@@ -71,6 +77,7 @@ class World:
     rpps: str
     site: str = SITE
     other_site: str = OTHER_SITE
+    foreign_site: str = FOREIGN_SITE
 
     def new_patient(self) -> str:
         return f"patient-{uuid.uuid4().hex[:12]}"
@@ -92,15 +99,17 @@ class World:
         return self.caller("radiologist", **({"rpps": self.rpps, "name": "Dominique FICTIF-DURAND"} | claims))
 
     async def draft(self, patient_id: str, **content: Any) -> str:
-        body = {
-            "patient_id": patient_id,
-            "site_id": SITE,
-            "content": self.samples.content(**content).model_dump(mode="json"),
-        }
-        async with self.caller("secretary") as caller:
-            answer = await caller.post("/reports", json=body)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["report_id"])
+        """A draft written without the API, which refuses a patient it does not know yet."""
+        values = {"site_id": SITE, "content": self.samples.content(**content), "author": "user-1"}
+        report: Report = await self.service.transact(draft_report, patient_id=patient_id, **values)
+        return report.report_id
+
+    async def post_draft(self, patient_id: str, site_id: str = SITE, **claims: Any) -> httpx.Response:
+        content = self.samples.content().model_dump(mode="json")
+        async with self.caller("secretary", **claims) as caller:
+            return await caller.post(
+                "/reports", json={"patient_id": patient_id, "site_id": site_id, "content": content}
+            )
 
     async def sign(self, report_id: str, **choices: Any) -> httpx.Response:
         async with self.radiologist() as caller:
@@ -117,19 +126,32 @@ class World:
 
         await self.service.transact(work)
 
-    async def identify(self, patient_id: str, *, qualified: bool, revision: int = 1) -> None:
+    def identified(
+        self, patient_id: str, *, qualified: bool, revision: int = 1, site_id: str = SITE, **traits: Any
+    ) -> PatientIdentified:
         keyring = self.service.keyring
-        known = self.samples.identity()
-        await self.emit(
-            PatientIdentified(
-                patient_id=patient_id,
-                revision=revision,
-                status=IdentityStatus.QUALIFIEE if qualified else IdentityStatus.PROVISOIRE,
-                site_id=SITE,
-                traits=Sealed[Traits].seal(known.traits, keyring),
-                ins=Sealed[Ins].seal(known.ins, keyring) if qualified else None,
-            )
+        known = self.samples.identity(**traits)
+        return PatientIdentified(
+            patient_id=patient_id,
+            revision=revision,
+            status=IdentityStatus.QUALIFIEE if qualified else IdentityStatus.PROVISOIRE,
+            site_id=site_id,
+            traits=Sealed[Traits].seal(known.traits, keyring),
+            ins=Sealed[Ins].seal(known.ins, keyring) if qualified else None,
         )
+
+    async def identify(self, patient_id: str, **identity: Any) -> None:
+        await self.emit(self.identified(patient_id, **identity))
+
+    async def known(self, patient_id: str, **identity: Any) -> str:
+        """A patient whose identity has arrived."""
+        await self.identify(patient_id, **({"qualified": True} | identity))
+
+        async def projected() -> Any:
+            return await self.service.database["patients"].find_one({"_id": patient_id, "revision": {"$exists": True}})
+
+        await until(projected)
+        return patient_id
 
     async def journey(self, report_id: str) -> dict[str, Any]:
         async with self.caller("secretary") as caller:

@@ -357,6 +357,24 @@ async def test_what_was_flagged_on_the_draft_stands_at_validation_with_who_and_w
     ]
 
 
+@pytest.mark.dsr("RIS.DMP.07")
+async def test_a_connexion_secrete_is_for_minors_hidden_from_their_representatives_and_kept_with_who_and_when(
+    world: Any, outbox_events: Any
+) -> None:
+    adult = await world.draft(await world.known(world.new_patient()))
+    secret = {"secret_connection": True, "hidden_from_representatives": True}
+    assert "mineurs" in await refused(world, adult, "sign", **secret)
+    born = (world.service.clock.now().replace(day=1) - timedelta(days=365 * 15)).strftime("%Y-%m-%d")
+    minor = await world.draft(await world.known(world.new_patient(), birth_date=born))
+    assert "cochez les deux" in await refused(world, minor, "sign", secret_connection=True)
+    assert (await world.sign(minor, **secret)).status_code == 200
+    (event,) = await composed(world, outbox_events, minor, 1)
+    assert event.visibility.secret_connection
+    assert Audience.PATIENT not in event.audience
+    choices = (await world.journey(minor))["report"]["versions"][0]["choices"]
+    assert ("secret_connection", True, world.rpps) in [(one["name"], one["value"], one["by"]) for one in choices]
+
+
 @pytest.mark.parametrize("name", ["announce", "withdraw", "propose", "agree", "replace", "abandon", "sign"])
 async def test_only_a_radiologist_of_the_site_does_what_binds_the_site(world: Any, name: str) -> None:
     report_id = await world.draft(world.new_patient())
@@ -378,8 +396,8 @@ async def test_the_page_shows_the_chain_of_versions_and_the_acts_with_whose_they
     await composed(world, outbox_events, report_id, 1)
     async with world.caller("secretary") as caller:
         page = (await caller.get(f"/pages/reports/{report_id}")).text
-        assert "Enregistrer l’annonce au patient" in page
-        assert "Remplacer par une nouvelle version" in page
+        assert "enregistrer l’annonce au patient (radiologue)" in page
+        assert "remplacer par une nouvelle version (radiologue)" in page
         assert "Masquer" not in page
         await done(world, report_id, "announce")
         await replacement(world, report_id, 1)

@@ -13,6 +13,7 @@ from navette_chassis.auth.tokens import TokenVerifier
 from navette_chassis.http import build_app
 from navette_chassis.service import Mode
 from navette_chassis.testing import running
+from navette_report.adapters.patients import PatientRepository
 from navette_report.app import create_service
 from navette_report.domain.models import load_models
 from pydantic import ValidationError
@@ -49,7 +50,13 @@ async def modelled(world: Any, tmp_path_factory: Any) -> Any:
     verifier = TokenVerifier(audience="report", jwks=JwksCache(jwks), clock=service.clock)
     # Routes only: its consumers would take the events of the service the other tests run.
     async with running(service, Mode.API, seconds=60):
-        yield type(world)(service, build_app(service, verifier=verifier), key, world.samples, world.rpps)
+        here = type(world)(service, build_app(service, verifier=verifier), key, world.samples, world.rpps)
+
+        async def arrive(uow: Any) -> None:
+            await PatientRepository(uow, lambda: service.keyring).project(here.identified("p", qualified=False))
+
+        await service.transact(arrive)
+        yield here
 
 
 async def offered(modelled: Any, query: str) -> Any:
@@ -89,7 +96,10 @@ async def test_a_model_fills_what_the_author_left_empty_and_nothing_else(modelle
 
 async def test_an_unknown_model_is_refused(modelled):
     refused = await draft(modelled, "inconnu")
-    assert (refused.status_code, refused.json()["errors"]) == (422, [{"field": "model", "rule": "unknown_model"}])
+    assert (refused.status_code, refused.json()["errors"]) == (
+        422,
+        [{"field": "model", "rule": "ce modèle de compte rendu n’existe pas sur ce site"}],
+    )
 
 
 @pytest.mark.parametrize(

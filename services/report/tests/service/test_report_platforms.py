@@ -157,7 +157,7 @@ async def in_order(hospital: Hospital) -> AsyncIterator[None]:
     assert [one["rule"] for one in hospital.pfi.refusals.entries + hospital.box.refusals.entries] == []
 
 
-@pytest.mark.dsr("RIS.INTRA.01", "RIS.DB/RIS.12")
+@pytest.mark.dsr("RIS.INTRA.01", "DB/RIS.12")
 async def test_a_report_goes_to_the_platform_only_and_its_receipts_fill_the_journey(
     hospital: Hospital, outbox_events: Any
 ) -> None:
@@ -191,7 +191,7 @@ async def test_a_report_goes_to_the_platform_only_and_its_receipts_fill_the_jour
     assert sorted(one["event"] for one in receipts if one["report_id"] == report_id) == ["Z01", "Z02", "Z02"]
 
 
-@pytest.mark.dsr("RIS.INTRA.01", "RIS.DB/RIS.10", "RIS.DB/RIS.12")
+@pytest.mark.dsr("RIS.INTRA.01", "DB/RIS.10", "DB/RIS.12")
 async def test_a_correction_replaces_and_a_withdrawal_deletes_the_last_version(hospital: Hospital) -> None:
     report_id = await hospital.report()
     await hospital.become(report_id, pfi="delivered", box="sent", dmp="delivered", doctor="delivered")

@@ -159,10 +159,16 @@ class Radiologist(Person):
     """Writes, signs and follows reports; also operates the services."""
 
     async def draft(self, patient_id: str, site_id: str, content: dict[str, Any]) -> str:
-        """Write a draft; returns the id of the report."""
-        answer = await self.post(
-            "report", "/reports", {"patient_id": patient_id, "site_id": site_id, "content": content}
+        """Write a draft; returns the id of the report. A patient just registered is known here a moment later."""
+        body = {"patient_id": patient_id, "site_id": site_id, "content": content}
+        status, answer = await poll(
+            lambda: self.attempt("report", "/reports", body),
+            lambda found: not found[1].get("type", "").endswith("identity-unknown"),
+            seconds=30.0,
+            what="patient known to report",
         )
+        if status != 201:
+            raise PlatformError(f"draft answered {status} {answer.get('detail', '')}")
         return str(answer["report_id"])
 
     async def sign(self, report_id: str, choices: dict[str, bool] | None = None) -> None:

@@ -27,6 +27,8 @@ class Publication(BaseModel):
     hidden_from_professionals: bool
     hidden_from_patient: bool
     hidden_from_representatives: bool
+    secret_connection: bool = False
+    """False also in what was scheduled before there was this choice."""
 
     @classmethod
     def of(cls, event: ReportComposed) -> Self:
@@ -43,6 +45,7 @@ class Publication(BaseModel):
             hidden_from_professionals=event.visibility.hidden_from_professionals,
             hidden_from_patient=event.visibility.hidden_from_patient,
             hidden_from_representatives=event.visibility.hidden_from_representatives,
+            secret_connection=event.visibility.secret_connection,
         )
 
     @classmethod

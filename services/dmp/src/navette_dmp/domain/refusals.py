@@ -13,6 +13,7 @@ _WHO: Mapping[str, WhoMustAct] = MappingProxyType(
         "ins": WhoMustAct.SECRETARY,
         "ins_oid": WhoMustAct.SECRETARY,
         "confidentialityCode": WhoMustAct.RADIOLOGIST,
+        "secret_connection": WhoMustAct.ADMINISTRATOR,
         "certificate": WhoMustAct.ADMINISTRATOR,
         "legalAuthenticator/assignedPerson/name": WhoMustAct.ADMINISTRATOR,
         "legalAuthenticator/assignedEntity/code": WhoMustAct.ADMINISTRATOR,

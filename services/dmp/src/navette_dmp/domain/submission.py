@@ -64,6 +64,8 @@ class SubmissionRules:
     """Whose Struct_IdNat the VIHF and the lot carry; the guide tolerates either entity."""
     lot_digest: LotDigest | None = LotDigest.SHA256
     """None: no lot signature."""
+    secret_connection: str | None = None
+    """What the VIHF says for a connexion secrète; None: the function is off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,18 @@ def check_document(
         patient=entry.patient_id,
         authenticated_at=parse_ts(header.legal_authenticator.time or header.effective_time),
     )
+    if publication.secret_connection:
+        subject = replace(subject, secret_connection=_secret_connection(publication, rules))
     return Document(cda, header, entry, subject, xon(name, structure))
+
+
+def _secret_connection(publication: Publication, rules: SubmissionRules) -> str:
+    """What the VIHF says. Never sent as an ordinary deposit instead: the choice protects a minor."""
+    if rules.secret_connection is None:
+        raise InvalidValue("secret_connection", "off")
+    if not publication.hidden_from_representatives:
+        raise InvalidValue("secret_connection", "visible to representatives")
+    return rules.secret_connection
 
 
 def build_submission(

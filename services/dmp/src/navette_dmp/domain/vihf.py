@@ -28,6 +28,7 @@ ISSUER_FORMAT = "urn:oasis:names:tc:SAML:1.1:nameid-format:X509SubjectName"
 _SUBJECT_ID = "urn:oasis:names:tc:xspa:1.0:subject:subject-id"
 _RESOURCE_ID = "urn:oasis:names:tc:xacml:2.0:resource:resource-id"
 _ROLE = "urn:oasis:names:tc:xacml:2.0:subject:role"
+_CONFIDENTIALITY = "urn:oasis:names:tc:xspa:1.0:resource:patient:hl7:confidentiality-code"
 _PURPOSE = "urn:oasis:names:tc:xspa:1.0:subject:purposeofuse"
 
 _DOCTOR_SPECIALTY = re.compile(r"G15_10/([A-Z0-9]+)")
@@ -71,6 +72,8 @@ class VihfSubject:
     """INS as CX."""
     authenticated_at: datetime
     """When the user had logged in."""
+    secret_connection: str | None = None
+    """Value of the attribute for a connexion secrète; None: there is no such attribute."""
 
 
 def subject_of(
@@ -160,6 +163,8 @@ def _fill(statement: etree._Element, subject: VihfSubject, profile: VihfProfile)
     purpose = etree.SubElement(statement, q(SAML, "Attribute"), {"Name": _PURPOSE})
     normal = Code("normal", "Accès normal", "1.2.250.1.213.1.1.4.248")
     _coded(purpose, "PurposeOfUse", normal, "mode acces VIHF 2.0")
+    if subject.secret_connection is not None:
+        _attribute(statement, _CONFIDENTIALITY, subject.secret_connection)
     if software.installation_id is not None:
         _attribute(statement, "LPS_ID", software.installation_id)
     _attribute(statement, "LPS_Nom", software.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,10 +60,15 @@ class Values:
     reason: str | None
 
 
-async def write_line(
-    collection: BoundCollection, changed: Changed, keyring: Keyring, *, sealed_after: str, reason: str | None
+async def write_lines(
+    collection: BoundCollection, changes: Sequence[tuple[Changed, str]], keyring: Keyring, *, reason: str | None
 ) -> None:
-    """Write the line of a change. `reason`, typed by a person, is sealed like the values."""
+    """Write the line of each change, given with the identity as sealed. `reason`, typed by a person, is sealed too."""
+    rows = [_line(changed, keyring, sealed_after=sealed, reason=reason) for changed, sealed in changes]
+    await collection.insert_many(rows)
+
+
+def _line(changed: Changed, keyring: Keyring, *, sealed_after: str, reason: str | None) -> Document:
     before, after = changed.before, changed.after
     line = Change(
         revision=after.revision,
@@ -76,7 +81,7 @@ async def write_line(
         attributes=tuple(sorted(after.attributes)),
         told=changed.told.value,
     )
-    row = {
+    return {
         "_id": uuid7(),
         "patient_id": after.patient_id,
         "revision": after.revision,
@@ -85,7 +90,6 @@ async def write_line(
         "sealed_after": sealed_after,
         "sealed_reason": None if reason is None else Sealed.seal(reason, keyring).token,
     }
-    await collection.insert_one(row)
 
 
 async def lines_of(database: AsyncDatabase[Document], patient_id: str) -> list[Change]:

@@ -12,7 +12,7 @@ from navette_contracts.events import Ins, PatientIdentified
 from navette_contracts.events import Traits as SharedTraits
 from navette_contracts.sealed import Keyring, Sealed
 
-from navette_ins.adapters.history import HISTORY, Changed, write_line
+from navette_ins.adapters.history import HISTORY, Changed, write_lines
 from navette_ins.adapters.search_tokens import SEARCH, SEARCH_VERSION, VERSION, SearchTokens
 from navette_ins.domain.errors import Forbidden
 from navette_ins.domain.homonyms import blocking_dates
@@ -22,7 +22,13 @@ from navette_ins.domain.transitions import Act, transition_of
 
 IDENTITIES = "identities"
 COMPARED = 200
-"""Records of one birth date that are all compared (0.3 ms each): of five million people some 150 share a date."""
+"""Records of one birth date that are all compared (0.1 ms each): of five million people some 150 share a date."""
+_SAME_NUMBER = 100
+"""Records read that carry a matricule or once did."""
+CROWD = 1_000
+"""Records compared of a birth date that more than COMPARED share: those with a name that begins alike."""
+_DAYS = 10
+"""Birth dates in one `$in`: the embedded database compares each row it reads with each of them."""
 
 
 class BlindIndex:
@@ -45,8 +51,9 @@ class BlindIndex:
         return SearchTokens(self.subkey("search"))
 
 
-Watcher = Callable[[UnitOfWork, Changed], Awaitable[None]]
-"""Hears of every change inside its transaction: what it schedules or writes is kept with the change, or not at all."""
+Watcher = Callable[[UnitOfWork, Sequence[Changed]], Awaitable[None]]
+"""Hears of changes inside their transaction: what it schedules or writes is kept with them, or not at all. One at a
+time, except for an import, which stores many."""
 
 
 class IdentityRepository:
@@ -65,11 +72,14 @@ class IdentityRepository:
         row = await self._uow.collection(IDENTITIES).find_one({"_id": patient_id})
         return None if row is None else identity_of(row, self._keyring)
 
-    async def add(self, identity: Identity, *, by: str, act: Act = Act.CREATED) -> None:
-        """Store a new record."""
-        row = self._row(identity)
-        await self._uow.collection(IDENTITIES).insert_one(row)
-        await self._tell(None, identity, row, act=act, by=by)
+    async def add(self, *identities: Identity, by: str, act: Act = Act.CREATED) -> None:
+        """Store new records, however many in the same few round trips."""
+        if not identities:
+            return
+        rows = [self._row(one) for one in identities]
+        await self._uow.collection(IDENTITIES).insert_many(rows)
+        changes = [self._change(act, None, one, by=by) for one in identities]
+        await self._tell([(change, row["sealed"]) for change, row in zip(changes, rows, strict=True)])
 
     async def save(
         self,
@@ -91,57 +101,85 @@ class IdentityRepository:
         done = await self._uow.collection(IDENTITIES).replace_one(known, row)
         if done.matched_count != 1:
             raise Forbidden("identity_changed")
-        await self._tell(before, after, row, act=act, by=by, reason=reason, other=other)
+        changed = self._change(act, before, after, by=by, other=other)
+        await self._tell([(changed, row["sealed"])], reason=reason)
 
     async def other_with(self, matricule: str, oid: str, *, than: str) -> str | None:
         """Id of another record that carries this matricule now, if any."""
-        query = {"ins_index": self._index.of(matricule, oid)}
-        holders = [str(row["_id"]) async for row in self._uow.collection(IDENTITIES).find(query, {"_id": 1}).limit(2)]
+        # By its search token, which former numbers share: not every engine uses a partial index for a read.
+        query = {SEARCH: self._index.tokens.matricule(matricule)}
+        rows = await self._uow.collection(IDENTITIES).find(query, {"ins_index": 1}).limit(_SAME_NUMBER).to_list()
+        wanted = self._index.of(matricule, oid)
+        holders = [str(row["_id"]) for row in rows if row.get("ins_index") == wanted]
         return next((holder for holder in holders if holder != than), None)
 
     async def with_local_id(self, site_id: str, local_id: str) -> Identity | None:
         """The record of a site with that IPP; of several the one that is not merged into another."""
-        query = {"local_index": self._index.of(local_id, f"ipp|{site_id}")}
+        query = {SEARCH: self._index.tokens.local_id(local_id), "site_id": site_id}
         rows = await self._uow.collection(IDENTITIES).find(query).limit(20).to_list()
         rows.sort(key=lambda row: (row["merged_into"] is not None, row["_id"]))
         return identity_of(rows[0], self._keyring) if rows else None
 
-    async def born_about(self, traits: Traits) -> list[Identity]:
-        """Records born that day, the day with its month swapped, or the same day of a year beside.
+    async def born_about(self, everyone: Sequence[Traits]) -> list[list[Identity]]:
+        """For each of these, the records born that day, the day with its month swapped, or that day a year beside.
 
         Of a day that very many share (1 January of some years), only those with a name that begins alike.
         """
         tokens = self._index.tokens
-        found: dict[str, Mapping[str, Any]] = {}
-        for day in blocking_dates(traits.birth_date):
-            rows = await self._with_token(tokens.born(day))
-            if len(rows) > COMPARED:
-                rows = [row for token in tokens.alike(day, traits) for row in await self._with_token(token)]
-            found |= {str(row["_id"]): row for row in rows}
-        return [identity_of(row, self._keyring) for row in found.values()]
+        wanted = [{day: tokens.born(day) for day in blocking_dates(one.birth_date)} for one in everyone]
+        born = await self._born(sorted({token for days in wanted for token in days.values()}))
+        opened: dict[str, Identity] = {}
+        found = []
+        for traits, days in zip(everyone, wanted, strict=True):
+            rows: dict[str, Mapping[str, Any]] = {}
+            for day, token in days.items():
+                known = born[token]
+                near = known if known is not None else await self._with_any(tokens.alike(day, traits), CROWD)
+                rows |= {str(row["_id"]): row for row in near}
+            for patient_id, row in rows.items():
+                if patient_id not in opened:
+                    opened[patient_id] = identity_of(row, self._keyring)
+            found.append([opened[patient_id] for patient_id in rows])
+        return found
 
-    async def _with_token(self, token: str) -> list[Mapping[str, Any]]:
-        rows = self._uow.collection(IDENTITIES).find({SEARCH: token}, {"sealed": 1}).limit(COMPARED + 1)
+    async def _born(self, tokens: Sequence[str]) -> dict[str, list[Mapping[str, Any]] | None]:
+        """The records of each of these days, in as few queries as their number allows; None for a crowded day."""
+        known: dict[str, list[Mapping[str, Any]] | None] = {}
+        waiting = [tokens[start : start + _DAYS] for start in range(0, len(tokens), _DAYS)]
+        while waiting:
+            days = waiting.pop()
+            bound = COMPARED * len(days)
+            rows = await self._with_any(days, bound + 1)
+            if len(rows) <= bound:
+                sharing = {day: [row for row in rows if day in row[SEARCH]] for day in days}
+                known |= {day: sharing[day] if len(sharing[day]) <= COMPARED else None for day in days}
+            elif len(days) == 1:
+                known[days[0]] = None
+            else:
+                waiting += [days[: len(days) // 2], days[len(days) // 2 :]]
+        return known
+
+    async def _with_any(self, tokens: Sequence[str], limit: int) -> list[Mapping[str, Any]]:
+        query = {SEARCH: {"$in": list(tokens)}}
+        rows = self._uow.collection(IDENTITIES).find(query, {"sealed": 1, SEARCH: 1}).limit(limit)
         return [row async for row in rows]
 
-    async def _tell(
-        self,
-        before: Identity | None,
-        after: Identity,
-        row: Mapping[str, Any],
-        *,
-        act: Act,
-        by: str,
-        reason: str | None = None,
-        other: Identity | None = None,
-    ) -> None:
+    @staticmethod
+    def _change(
+        act: Act, before: Identity | None, after: Identity, *, by: str, other: Identity | None = None
+    ) -> Changed:
         line = transition_of(act, before, after)
-        changed = Changed(act=act, told=line.told, before=before, after=after, by=by, other=other)
+        return Changed(act=act, told=line.told, before=before, after=after, by=by, other=other)
+
+    async def _tell(self, changes: Sequence[tuple[Changed, str]], *, reason: str | None = None) -> None:
+        """Changes, each with the identity as sealed: their history, their events, and who else hears of them."""
         history = self._uow.collection(HISTORY)
-        await write_line(history, changed, self._keyring, sealed_after=row["sealed"], reason=reason)
-        await self._uow.emit(self._event(after), subject=after.patient_id, sequence=after.revision)
+        await write_lines(history, changes, self._keyring, reason=reason)
+        for changed, _ in changes:
+            after = changed.after
+            await self._uow.emit(self._event(after), subject=after.patient_id, sequence=after.revision)
         for watcher in self._watchers:
-            await watcher(self._uow, changed)
+            await watcher(self._uow, [changed for changed, _ in changes])
 
     def _event(self, identity: Identity) -> PatientIdentified:
         traits = SharedTraits.model_validate(identity.traits.model_dump(include=set(SharedTraits.model_fields)))
@@ -172,8 +210,6 @@ class IdentityRepository:
             SEARCH: self._index.tokens.of(identity),
             SEARCH_VERSION: VERSION,
         }
-        if identity.traits.local_id is not None:
-            row["local_index"] = self._index.of(identity.traits.local_id, f"ipp|{identity.site_id}")
         return row if recovery is None else row | {"ins_index": self._index.of(recovery.matricule, recovery.oid)}
 
 

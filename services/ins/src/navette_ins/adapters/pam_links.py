@@ -21,7 +21,6 @@ from navette_chassis.tls import TlsFiles
 from navette_documents.hl7v2 import Limits
 from navette_documents.sites import Site
 
-from navette_ins.adapters.identities import IDENTITIES
 from navette_ins.adapters.ins_recipients import RECIPIENTS
 from navette_ins.adapters.pam_intake import PamIntake, SenderFile
 from navette_ins.adapters.pam_messages import MESSAGES
@@ -56,7 +55,6 @@ def declare_pam(service: Service, settings: PamSettings, desk: Desk, outbound: O
     service.router(pam_routes(service, desk, intake))
     for system in outbound.systems:
         _declare_channel(service, settings, desk, system)
-    service.index(IDENTITIES, "local_index", partial={"local_index": {"$exists": True}})
     service.index(MESSAGES, [("key", 1), ("digest", 1)], unique=True)
     service.index(MESSAGES, [("state", 1), ("received_at", -1)])
     service.index(MESSAGES, [("subject", 1), ("received_at", -1)])

@@ -9,12 +9,14 @@ from navette_chassis import UnitOfWork
 from navette_contracts.sealed import Keyring
 
 from navette_ins.adapters.identities import IDENTITIES, identity_of
-from navette_ins.adapters.search_tokens import CANDIDATES, SearchTokens, candidates_query
+from navette_ins.adapters.search_tokens import CANDIDATES, SEARCH, SearchTokens, candidates_query
 from navette_ins.domain.identity import Identity
 from navette_ins.domain.prior_search import PriorSearch
 
 PRIOR_SEARCHES = "prior_searches"
 
+AT_ONCE = 20
+"""Values in one `$in`: the embedded database compares each row it reads with each of them."""
 _MERGES = 5
 """Merges of merges that are followed to the record that is used today."""
 
@@ -40,12 +42,12 @@ class PriorSearches:
         return await self._survivors(found, sites), len(rows) > CANDIDATES
 
     async def with_local_ids(self, site_id: str, local_ids: Iterable[str]) -> dict[str, Identity]:
-        """The identities of a site that have these IPPs, by IPP; one query for all of them."""
+        """The identities of a site that have these IPPs, by IPP."""
         wanted = {self._tokens.local_id(one): one for one in local_ids}
-        if not wanted:
-            return {}
-        query: dict[str, Any] = {"search": {"$in": sorted(wanted)}, "site_id": site_id}
-        opened = [identity_of(row, self._keyring) async for row in self._identities.find(query)]
+        tokens, opened = sorted(wanted), []
+        for start in range(0, len(tokens), AT_ONCE):
+            query: dict[str, Any] = {SEARCH: {"$in": tokens[start : start + AT_ONCE]}, "site_id": site_id}
+            opened += [identity_of(row, self._keyring) async for row in self._identities.find(query)]
         asked = set(wanted.values())
         return {one.traits.local_id: one for one in opened if one.traits.local_id in asked}
 

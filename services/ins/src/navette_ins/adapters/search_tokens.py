@@ -63,6 +63,10 @@ class SearchTokens:
         """The token of an IPP."""
         return self._token("local_id", local_id)
 
+    def matricule(self, matricule: str) -> str:
+        """The token of a matricule, present or former."""
+        return self._token("matricule", matricule)
+
     def born(self, date: str) -> str:
         """The token of a birth date."""
         return self._token("date", date)

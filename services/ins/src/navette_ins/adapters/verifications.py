@@ -46,16 +46,22 @@ LINES = "verification_lines"
 ANSWERS = "verification_answers"
 
 
-async def follow_verification(uow: UnitOfWork, changed: Changed) -> None:
+async def follow_verification(uow: UnitOfWork, changes: Sequence[Changed]) -> None:
     """Watcher of identities: an INS that is held has a date of last positive answer; without an INS there is none.
 
     The date is kept, not the day it is due: another period counts for all from the next round on.
     """
+    for changed in changes:
+        await _follow(uow, changed)
+
+
+async def _follow(uow: UnitOfWork, changed: Changed) -> None:
     due, after = uow.collection(DUE), changed.after
-    if after.recovery is None:
-        await due.delete_one({"_id": after.patient_id})
-        return
     held = changed.before.recovery if changed.before is not None else None
+    if after.recovery is None:
+        if held is not None:
+            await due.delete_one({"_id": after.patient_id})
+        return
     fixed = {"site_id": after.site_id}
     if held is not None and held.ins == after.recovery.ins and held.at == after.recovery.at:
         fresh = {"positive_at": held.at, "not_before": held.at, "batch_id": None}

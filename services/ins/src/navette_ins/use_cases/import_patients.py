@@ -27,7 +27,8 @@ async def import_patients(
     local_ids = [str(line.traits.local_id) for line in lines if line.traits is not None]
     known = await PriorSearches(uow, desk.keyring, desk.index.tokens).with_local_ids(progress.site_id, local_ids)
     rejects: list[tuple[int, str, str]] = []
-    created = recognised = rejected = 0
+    created: list[Identity] = []
+    recognised = rejected = 0
     for line in lines:
         problems = [(line.number, one.field, one.rule) for one in line.broken]
         record = None if line.traits is None else known.get(str(line.traits.local_id))
@@ -47,13 +48,13 @@ async def import_patients(
                 created_at=uow.now,
                 updated_at=uow.now,
             )
-            await identities.add(identity, by=progress.by)
+            created.append(identity)
             known[str(line.traits.local_id)] = identity
-            created += 1
+    await identities.add(*created, by=progress.by)
     after = progress.model_copy(
         update={
             "line": lines[-1].number,
-            "created": progress.created + created,
+            "created": progress.created + len(created),
             "known": progress.known + recognised,
             "rejected": progress.rejected + rejected,
             "seconds": progress.seconds + seconds,

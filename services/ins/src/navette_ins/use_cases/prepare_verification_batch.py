@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 from navette_chassis import UnitOfWork, uuid7
 from navette_contracts.sealed import SealError
 
-from navette_ins.adapters.cases import CASES, case_of
+from navette_ins.adapters.cases import CaseRepository
 from navette_ins.adapters.identities import IdentityRepository
 from navette_ins.domain.errors import Forbidden, RuleBroken
 from navette_ins.domain.identity import Identity
@@ -33,7 +34,7 @@ async def prepare_verification_batch(uow: UnitOfWork, vdesk: VerificationDesk) -
         due = await verifications.due(uow.now - vdesk.period, vdesk.lot_size)
         if not due:
             return None
-        discussed = await _under_discussion(uow)
+        discussed = await _under_discussion(uow, due)
         for patient_id in due:
             identity = await _readable(identities, patient_id)
             line = None if identity is None or patient_id in discussed else _line(identity)
@@ -63,9 +64,9 @@ async def schedule_step(uow: UnitOfWork, batch: Batch, step: str, *, not_before:
     await uow.schedule(BATCH_CHANNEL, key=key, group=batch.batch_id, payload=payload, not_before=not_before)
 
 
-async def _under_discussion(uow: UnitOfWork) -> frozenset[str]:
-    pending = uow.collection(CASES).find({"open_key": {"$exists": True}})
-    return frozenset([patient_id async for row in pending for patient_id in case_of(row).patient_ids])
+async def _under_discussion(uow: UnitOfWork, patient_ids: Sequence[str]) -> frozenset[str]:
+    pending = await CaseRepository(uow).pending_about(*patient_ids)
+    return frozenset(patient_id for case in pending for patient_id in case.patient_ids)
 
 
 def _line(identity: Identity) -> Line | None:

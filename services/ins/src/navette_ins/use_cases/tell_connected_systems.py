@@ -37,13 +37,14 @@ class Outbound:
         return sub(site_id, site_id, "L") if site is None else sub(site_id, site.finess, "N")
 
 
-def tell_connected_systems(outbound: Outbound) -> Callable[[UnitOfWork, Changed], Awaitable[None]]:
+def tell_connected_systems(outbound: Outbound) -> Callable[[UnitOfWork, Sequence[Changed]], Awaitable[None]]:
     """A watcher of identities."""
 
-    async def watch(uow: UnitOfWork, changed: Changed) -> None:
-        for system in outbound.systems:
-            if system.concerned(changed.after.site_id) and not _echo(system, changed.by):
-                await _tell(uow, outbound, system, changed)
+    async def watch(uow: UnitOfWork, changes: Sequence[Changed]) -> None:
+        for changed in changes:
+            for system in outbound.systems:
+                if system.concerned(changed.after.site_id) and not _echo(system, changed.by):
+                    await _tell(uow, outbound, system, changed)
 
     return watch
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from navette_chassis.backoff import wait_or_stop
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
@@ -50,11 +51,10 @@ class ReadMailbox:
         """The operator's last word about a mail."""
         return await self.mails.receipt(envelope_id, message_id)
 
-    async def keep_reading(self, every_seconds: float) -> None:
-        """Read now and then until cancelled; one line when it stops working and one when it works again."""
+    async def keep_reading(self, every_seconds: float, stopping: asyncio.Event) -> None:
+        """Read now and then until told to stop; one line when it stops working and one when it works again."""
         working = True
-        while True:
-            await asyncio.sleep(every_seconds)
+        while not await wait_or_stop(stopping, every_seconds):
             try:
                 await self.refresh()
             except (MailboxUnavailableError, PyMongoError) as error:

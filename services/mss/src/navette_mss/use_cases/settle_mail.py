@@ -12,6 +12,7 @@ from navette_mss.adapters.mails import MAILS, RECEIPTS
 from navette_mss.domain.order import MailOrder
 from navette_mss.domain.receipts import ReceiptKind, who_must_act
 from navette_mss.domain.record import MailState
+from navette_mss.use_cases.schedule_mails import send_last_edition
 from navette_mss.use_cases.tell_withdrawal import notify_if_withdrawn
 
 
@@ -20,15 +21,22 @@ async def settle_mail(delivery: Delivery, outcome: Outcome, uow: UnitOfWork) -> 
     order = MailOrder.from_payload(delivery.payload)
     if outcome.kind is OutcomeKind.DELIVERED:
         state = await _accepted(order, outcome, uow)
-        await notify_if_withdrawn(order, uow)
+        if state is not MailState.FAILED:
+            await _follow(order, uow)
     else:
         state = MailState.CANCELLED if outcome.kind is OutcomeKind.CANCELLED else MailState.FAILED
         await _emit_failure(order, outcome, uow)
         if outcome.kind is OutcomeKind.CANCELLED and delivery.must_query:
-            await notify_if_withdrawn(order, uow)  # the attempt without answer may have been accepted
+            await _follow(order, uow)  # the attempt without answer may have been accepted
     # The counter makes this conflict with a notification that is recorded at the same moment.
     change = {"$set": {"state": state.value, "code": outcome.code}, "$inc": {"rev": 1}}
     await uow.collection(MAILS).update_one({"_id": order.key}, change)
+
+
+async def _follow(order: MailOrder, uow: UnitOfWork) -> None:
+    """What happened to the report while this mail was on its way concerns its recipient too."""
+    if not await notify_if_withdrawn(order, uow):
+        await send_last_edition(order, uow)
 
 
 async def _accepted(order: MailOrder, outcome: Outcome, uow: UnitOfWork) -> MailState:

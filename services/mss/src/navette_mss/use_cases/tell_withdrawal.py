@@ -29,11 +29,15 @@ async def tell_withdrawal(received: Received[ReportWithdrawn], uow: UnitOfWork) 
         await _notify(order.withdrawal(event.version), uow)
 
 
-async def notify_if_withdrawn(order: MailOrder, uow: UnitOfWork) -> None:
-    """A mail that was already on its way when the report was withdrawn: its recipient is told too."""
+async def notify_if_withdrawn(order: MailOrder, uow: UnitOfWork) -> bool:
+    """A mail that was already on its way when the report was withdrawn: its recipient is told too.
+
+    False if the report is not withdrawn.
+    """
     withdrawn = await uow.collection(WITHDRAWALS).find_one({"_id": order.report_id})
     if withdrawn is not None and not order.is_notice:
         await _notify(order.withdrawal(withdrawn["version"]), uow)
+    return withdrawn is not None
 
 
 async def _notify(order: MailOrder, uow: UnitOfWork) -> None:

@@ -14,15 +14,21 @@ from navette_psc_auth.adapters.upstream import UpstreamDown, Upstreams, Upstream
 from navette_psc_auth.api.guards import Guards
 from navette_psc_auth.api.pages import LOGIN_PATH
 from navette_psc_auth.domain.gateway import (
+    FORM_LIMIT,
+    FORM_PROOF_HEADER,
+    FORM_TYPE,
     SAFE_METHODS,
+    is_form,
     public_location,
     request_headers,
     response_headers,
     upstream_path,
+    without_token,
 )
 from navette_psc_auth.domain.internal_token import user_claims
 from navette_psc_auth.domain.return_to import safe_return_to
 from navette_psc_auth.domain.rights import Rights, rights_of
+from navette_psc_auth.domain.session import csrf_token
 from navette_psc_auth.settings import PscAuthSettings
 from navette_psc_auth.use_cases.current_session import Current
 from navette_psc_auth.use_cases.record_refusal import record_refusal
@@ -56,12 +62,13 @@ class Gateway:
             if (target := self._page_asked_for(request)) is not None:
                 return RedirectResponse(f"{LOGIN_PATH}?return_to={quote(target, safe='')}", 303)
             raise
-        await self._guards.check_csrf(request, current)
+        form_token, form = await _form(request)
+        await self._guards.check_csrf(request, current, form_token)
         path = upstream_path(_raw_rest(request))
         if service not in self._settings.upstreams or path is None:
             raise ProblemError.not_found("Cette adresse n’existe pas.")
         rights = await self._rights(request, current)
-        return await self._send(request, service, path, current, rights)
+        return await self._send(request, service, path, current, rights, form)
 
     async def _rights(self, request: Request, current: Current) -> Rights:
         site = request.headers.get(SITE_HEADER) or current.session.site_id
@@ -75,7 +82,9 @@ class Gateway:
             )
         return rights
 
-    async def _send(self, request: Request, service: str, path: str, current: Current, rights: Rights) -> Response:
+    async def _send(
+        self, request: Request, service: str, path: str, current: Current, rights: Rights, form: bytes | None
+    ) -> Response:
         session = current.session
         token = self._keys.sign(
             user_claims(
@@ -89,10 +98,14 @@ class Gateway:
             )
         )
         has_body = request.method not in SAFE_METHODS
-        headers = request_headers(request.headers.items(), with_body=has_body)
+        headers = request_headers(request.headers.items(), with_body=has_body and form is None)
+        if form is not None:
+            headers += [("content-type", FORM_TYPE), ("content-length", str(len(form)))]
+        if "text/html" in request.headers.get("accept", ""):
+            headers.append((FORM_PROOF_HEADER, csrf_token(current.cookie)))
         headers.append(("authorization", f"Bearer {token}"))
         target = f"{path}?{request.url.query}" if request.url.query else path
-        body = _body(request) if has_body else None
+        body = _once(form) if form is not None else _body(request) if has_body else None
         name = _NAMES.get(service, service)
         try:
             answer = await self._upstreams().send(service, request.method, target, headers, body)
@@ -121,8 +134,12 @@ class Gateway:
         return response
 
     def _page_asked_for(self, request: Request) -> str | None:
-        """The page a person without session navigated to, when it is one to come back to after the login."""
-        if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+        """The page a person without session navigated to, when it is one to come back to after the login.
+
+        A form comes back to the page it is on: pages that act take forms at their own address.
+        """
+        navigates = request.method == "GET" or (request.method == "POST" and is_form(request.headers))
+        if not navigates or "text/html" not in request.headers.get("accept", ""):
             return None
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return safe_return_to(path, default="", prefixes=self._settings.return_to_prefixes) or None
@@ -144,6 +161,25 @@ def _raw_rest(request: Request) -> str:
     raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
     parts = raw.decode("latin-1").partition("?")[0].split("/", 3)
     return parts[3] if len(parts) == 4 else ""
+
+
+async def _form(request: Request) -> tuple[str | None, bytes | None]:
+    """The token of a form without script and the form to send on; nothing for any other request."""
+    if request.method in SAFE_METHODS or not is_form(request.headers):
+        return None, None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_LIMIT:
+            raise ProblemError(413, "body-too-large", "Le formulaire dépasse la taille admise.")
+    try:
+        return without_token(bytes(body))
+    except ValueError:
+        raise ProblemError(400, "malformed-form", "Le formulaire n’est pas lisible.") from None
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:

@@ -30,10 +30,12 @@ class Guards:
                 401, "not-logged-in", "Votre session est fermée : connectez-vous avec Pro Santé Connect."
             ) from None
 
-    async def check_csrf(self, request: Request, current: Current) -> None:
+    async def check_csrf(self, request: Request, current: Current, form_token: str | None = None) -> None:
         """Let safe methods and our own pages pass; anything else is the 403 problem, and audited."""
         try:
-            check_csrf(request.method, request.headers, cookie=current.cookie, origin=self._origin)
+            check_csrf(
+                request.method, request.headers, cookie=current.cookie, origin=self._origin, form_token=form_token
+            )
         except CsrfRefused as refused:
             session = current.session
             await self._service.transact(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from navette_psc_auth.domain.errors import CsrfRefused
 from navette_psc_auth.domain.session import csrf_matches
@@ -74,15 +74,47 @@ def public_location(location: str, service: str) -> str | None:
     return f"/api/{service}{location}"
 
 
-def check_csrf(method: str, headers: Mapping[str, str], *, cookie: str, origin: str) -> None:
-    """Refuse an unsafe request that our own pages did not make. Header names are in lower case."""
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+FORM_FIELD: Final = "csrf_token"
+"""Where a form without script carries the token, which no header can."""
+FORM_PROOF_HEADER: Final = "x-navette-form-token"
+"""Tells a service that renders a page which token its forms must carry; a browser cannot set it."""
+FORM_LIMIT: Final = 512 * 1024
+"""Most a form may weigh, bytes: the text of a report with room to spare."""
+
+
+def is_form(headers: Mapping[str, str]) -> bool:
+    """Whether a request is a form sent by a page without script."""
+    return "x-csrf-token" not in headers and headers.get("content-type", "").partition(";")[0].strip() == FORM_TYPE
+
+
+def without_token(body: bytes) -> tuple[str | None, bytes]:
+    """The CSRF token of a form, None when it has none or several, and the form without it.
+
+    Raises ValueError for a body that is no form.
+    """
+    fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=200)
+    tokens = [value for name, value in fields if name == FORM_FIELD]
+    kept = urlencode([(name, value) for name, value in fields if name != FORM_FIELD])
+    return (tokens[0] if len(tokens) == 1 else None), kept.encode()
+
+
+def check_csrf(
+    method: str, headers: Mapping[str, str], *, cookie: str, origin: str, form_token: str | None = None
+) -> None:
+    """Refuse an unsafe request that our own pages did not make. Header names are in lower case.
+
+    `form_token`: the token of a form, which must also say where it comes from: every browser does for a form.
+    """
     if method.upper() in SAFE_METHODS:
         return
     if headers.get("sec-fetch-site", "same-origin") != "same-origin":
         raise CsrfRefused("sec_fetch_site")
     if "origin" in headers and not same_origin(headers["origin"], origin):
         raise CsrfRefused("origin")
-    if not csrf_matches(cookie, headers.get("x-csrf-token")):
+    if form_token is not None and "origin" not in headers:
+        raise CsrfRefused("origin")
+    if not csrf_matches(cookie, headers.get("x-csrf-token", form_token)):
         raise CsrfRefused("token")
 
 

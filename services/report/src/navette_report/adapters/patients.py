@@ -34,6 +34,10 @@ class PatientRepository:
         self._collection = uow.collection(PATIENTS)
         self._keyring = keyring
 
+    async def find(self, patient_id: str) -> KnownPatient:
+        """The patient as known now."""
+        return known_patient(await self._collection.find_one({"_id": patient_id}), self._keyring())
+
     async def join(self, patient_id: str) -> KnownPatient:
         """The patient as known now, in a way that conflicts with any concurrent change of the identity.
 
@@ -85,6 +89,7 @@ def known_patient(row: Mapping[str, Any] | None, keyring: Keyring) -> KnownPatie
     sealed_ins = row.get("ins")
     identity = PatientIdentity(
         patient_id=row["_id"],
+        site_id=row["site_id"],
         revision=row["revision"],
         status=IdentityStatus(row["status"]),
         attributes=tuple(IdentityAttribute(value) for value in row["attributes"]),

@@ -36,6 +36,7 @@ REPORT_STATES: Mapping[State, str] = {
 
 OFFERS: Mapping[Offer, str] = {
     Offer.EDIT: "Modifier le brouillon",
+    Offer.CHOOSE: "Préparer l’annonce et la visibilité",
     Offer.PROPOSE: "Demander l’accord de confrères",
     Offer.AGREE: "Donner son accord",
     Offer.SIGN: "Valider",
@@ -43,6 +44,7 @@ OFFERS: Mapping[Offer, str] = {
     Offer.ANNOUNCE: "Enregistrer l’annonce au patient",
     Offer.REPLACE: "Remplacer par une nouvelle version",
     Offer.WITHDRAW: "Retirer le compte rendu",
+    Offer.RECOMPOSE: "Composer à nouveau le document retenu",
 }
 """None hides what was visible: the DMP does not take it back (spec/dsr.md §4 C2)."""
 
@@ -68,6 +70,7 @@ REASONS: Mapping[str, str] = {
     "document_held": "Document retenu par les contrôles avant envoi",
     "identity_unknown": "Identité du patient pas encore reçue",
     "identity_merged": "Dossier du patient fusionné : compte rendu à reprendre",
+    "identity_of_another_entity": "Patient d’un établissement qui ne partage pas ses identités avec ce site",
     "ins_not_qualified": "Identité non qualifiée : l’INS ne peut pas être utilisée",
     "announcement_needed": "Annonce au patient à faire avant l’envoi",
     "superseded": "Remplacé par une nouvelle version avant l’envoi",
@@ -90,6 +93,7 @@ ANSWERS: Mapping[str, str] = {
     "withdrawn": "Compte rendu retiré avant l’envoi",
     "replaced-document-gone": "La version à remplacer n’est plus dans le DMP",
     "ins-not-qualified": "Identité non qualifiée : l’INS ne peut pas être utilisée",
+    "refused:secret_connection:off": "La connexion secrète n’est pas activée pour les dépôts dans le DMP",
     "unknown-site": "Site non configuré",
     **dict.fromkeys(("510", "512", "513", "550", "551", "553"), "L’adresse n’existe pas ou refuse les messages"),
     **dict.fromkeys(("523", "552"), "La boîte du destinataire est pleine ou refuse la taille du message"),
@@ -105,6 +109,10 @@ RULES: Mapping[str, str] = {
         "Un compte rendu à annoncer est d’abord invisible pour le patient : il ne peut pas être aussi masqué "
         "aux professionnels."
     ),
+    "secret_connection_visible_to_representatives": (
+        "Sous connexion secrète, le DMP n’accepte qu’un document masqué aux représentants légaux : cochez les deux."
+    ),
+    "secret_connection_of_an_adult": "La connexion secrète ne concerne que les patients mineurs.",
     "agreement_of_a_co_reader_missing": "Un confrère dont l’accord est demandé ne l’a pas encore donné.",
     "co_reader_missing": "Indiquez au moins un confrère qui doit donner son accord.",
     "not_a_co_reader": "Votre accord n’est pas demandé pour ce compte rendu.",
@@ -114,6 +122,10 @@ RULES: Mapping[str, str] = {
     ),
     "replacement_already_being_written": "Une nouvelle version est déjà en cours d’écriture.",
     "no_replacement_being_written": "Aucune nouvelle version n’est en cours d’écriture.",
+    "changed_since_it_was_shown": (
+        "Le compte rendu a changé depuis que cette page l’a affiché : relisez-le, puis recommencez."
+    ),
+    "no_document_is_held": "Aucun document de ce compte rendu n’est retenu.",
     "nothing_to_announce": "Ce compte rendu n’est pas à annoncer au patient.",
     "already_announced": "L’annonce au patient est déjà enregistrée.",
     "former_version_in_dmp": (
@@ -201,12 +213,14 @@ def line_state(line: JourneyLine) -> str:
     if line.kind is LineKind.WITHDRAWAL and line.shown.state is LineState.SCHEDULED:
         return "Retrait en cours"
     if line.channel is Channel.PLATFORM:
-        return french_platforms.state(line) or LINE_STATES[line.shown.state]
+        return french_platforms.step(line.shown.state) or LINE_STATES[line.shown.state]
     return LINE_STATES[line.shown.state]
 
 
 def step(line: JourneyLine, state: LineState) -> str:
     """Name of a step of a line."""
+    if line.channel is Channel.PLATFORM:
+        return french_platforms.step(state) or LINE_STATES[state]
     return _DMP_DONE[line.kind] if line.channel is Channel.DMP and state is LineState.DELIVERED else LINE_STATES[state]
 
 

@@ -57,9 +57,9 @@ def role(line: JourneyLine) -> str:
     return "Ordre de suppression" if line.kind is LineKind.WITHDRAWAL else "Compte rendu remis par HL7"
 
 
-def state(line: JourneyLine) -> str | None:
-    """State of a message to a platform, where the usual word does not fit."""
-    return _STATES.get(line.shown.state)
+def step(state: LineState) -> str | None:
+    """Name of a state of a message to a platform, where the usual word does not fit."""
+    return _STATES.get(state)
 
 
 def carried(line: JourneyLine) -> str:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from navette_chassis import Service
 from navette_chassis.auth import Principal, require
 from navette_chassis.problem import ProblemError
 
-from navette_report.adapters.patients import KnownPatient
 from navette_report.api import french
 from navette_report.api.access import CareTeam, PageViews, record, visible_report
+from navette_report.api.act_pages import offers_for
+from navette_report.api.rendering import Renderer
 from navette_report.api.worklists import Worklist
 from navette_report.domain.acts import offered
-from navette_report.domain.ins_datamatrix import NATURE
-from navette_report.domain.journey import FAILURES, JourneyLine, LineState
+from navette_report.domain.journey import JourneyLine
 from navette_report.domain.lifecycle import State
 from navette_report.settings import ReportSettings
 from navette_report.use_cases.compose_report import Desk
@@ -31,51 +29,16 @@ from navette_report.use_cases.read_reports import (
     late_drafts,
     list_failed,
     list_reports,
-    patients_of,
 )
 
 _ASSETS = {"journey.css": "text/css; charset=utf-8", "journey.js": "text/javascript; charset=utf-8"}
-_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-_MARKS = {
-    LineState.WAITING: "◷",
-    LineState.SCHEDULED: "→",
-    LineState.SENT: "↗",
-    LineState.DELIVERED: "✓",
-    LineState.READ: "✓✓",
-    LineState.REFUSED: "✕",
-    LineState.FAILED: "!",
-    LineState.CANCELLED: "–",
-}
-_STEPS = (LineState.SCHEDULED, LineState.SENT, LineState.DELIVERED, LineState.READ)
-
-
-@dataclass(frozen=True, slots=True)
-class _PatientView:
-    name: str
-    birth: str
-    qualified: bool
-    nature: str
 
 
 def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRouter:
     """`/pages/journey`, `/pages/reports/{id}` and their two assets."""
     router = APIRouter(prefix="/pages", tags=["pages"])
     views = PageViews()
-    environment = Environment(loader=PackageLoader("navette_report.api"), autoescape=True, undefined=StrictUndefined)
-    environment.globals.update(fr=french, marks=_MARKS, steps=_STEPS, failures=FAILURES, LineState=LineState)
-
-    def page(template: str, **values: object) -> HTMLResponse:
-        html = environment.get_template(template).render(zone=desk.zone, **values)
-        return HTMLResponse(html, headers=_HEADERS)
+    render = Renderer(service, desk)
 
     @router.get("/journey", response_class=HTMLResponse)
     async def journey(
@@ -88,8 +51,8 @@ def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRo
         overdue = service.clock.now() - timedelta(hours=settings.reminder_hours)
         if views.is_new(caller, "journey", service.clock.now()):
             await record(service, caller, "journey.list", "page", "journey", None, granted=True)
-        patients = await _views(service, desk, found)
-        return page(
+        patients = await render.patients(found)
+        return render.page(
             "journey.html",
             followed=found,
             patients=patients,
@@ -107,12 +70,13 @@ def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRo
     async def one_report(caller: CareTeam, report_id: str) -> HTMLResponse:
         report = await visible_report(service, caller, report_id, "journey.read", views=views)
         followed = await follow_report(service.database, report)
-        patients = await _views(service, desk, [followed])
-        return page(
+        patients = await render.patients([followed])
+        return render.page(
             "report.html",
             one=followed,
-            offers=offered(report),
-            patient=patients[report.patient_id],
+            offers=offers_for(report, caller),
+            waiting_for=[(act, who) for act, who in offered(report) if act not in offers_for(report, caller)],
+            patient=patients[report.report_id],
             site=desk.sites.get(report.site_id),
         )
 
@@ -137,22 +101,3 @@ async def _listed(
 
 def _needs_somebody(line: JourneyLine) -> bool:
     return bool(french.WHO[line.shown.who_must_act])
-
-
-async def _views(service: Service, desk: Desk, found: list[Followed]) -> dict[str, _PatientView]:
-    ids = {one.report.patient_id for one in found}
-    known = await patients_of(service.database, ids, desk.keyring)
-    return {patient_id: _view(known.get(patient_id)) for patient_id in ids}
-
-
-def _view(known: KnownPatient | None) -> _PatientView:
-    if known is None or known.identity is None:
-        return _PatientView("Identité pas encore reçue", "", qualified=False, nature="")
-    identity = known.identity
-    traits = identity.traits
-    return _PatientView(
-        name=f"{traits.birth_name} {traits.first_birth_given_name}",
-        birth=french.day(traits.birth_date),
-        qualified=identity.qualified,
-        nature=NATURE.get(identity.ins.oid, "INS") if identity.qualified and identity.ins else "",
-    )

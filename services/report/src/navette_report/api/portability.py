@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from navette_chassis import Service, UnitOfWork
 from navette_chassis.auth import Principal, require
-from navette_chassis.problem import FieldProblem, ProblemError
 from navette_documents.errors import InvalidValue
 from navette_documents.identifiers import parse_rpps
 
 from navette_report.adapters.portability import archive, documents_to_export
 from navette_report.api.access import record
+from navette_report.api.field_rules import invalid
 from navette_report.domain.portability import Exported, Request
 from navette_report.settings import ReportSettings
 from navette_report.use_cases.compose_report import Desk
@@ -56,9 +56,9 @@ def _request(caller: Principal, desk: Desk, rpps: str, first: date, last: date) 
     try:
         known = parse_rpps(rpps)
     except InvalidValue as refused:
-        raise ProblemError.invalid(FieldProblem("rpps", refused.rule)) from None
+        raise invalid("rpps", str(refused)) from None
     if last < first:
-        raise ProblemError.invalid(FieldProblem("until", "before_since"))
+        raise invalid("until", "before_since")
     return Request(
         rpps=known,
         start=datetime.combine(first, time(), desk.zone),

@@ -6,11 +6,12 @@ from datetime import date, datetime, time, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
-from navette_chassis import Service
-from navette_chassis.problem import FieldProblem, ProblemError
+from navette_chassis import Service, UnitOfWork
+from navette_chassis.problem import ProblemError
 
 from navette_report.adapters import documents
-from navette_report.api.access import CareTeam, visible_report
+from navette_report.api import field_rules
+from navette_report.api.access import CareTeam, record, visible_report
 from navette_report.api.schemas import (
     FullReportAnswer,
     JourneyAnswer,
@@ -18,7 +19,10 @@ from navette_report.api.schemas import (
     ReportAnswer,
     ReportList,
 )
+from navette_report.domain.identity import IdentityGap
 from navette_report.domain.lifecycle import State
+from navette_report.domain.report import Report
+from navette_report.use_cases.admit_patient import PatientRefused, admit_patient
 from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.draft_report import draft_report
 from navette_report.use_cases.read_reports import Wanted, follow_report, list_reports
@@ -32,18 +36,28 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
     async def create_draft(caller: CareTeam, body: NewReport, response: Response) -> ReportAnswer:
         caller.require_site(body.site_id)
         if body.site_id not in desk.sites:
-            raise ProblemError.invalid(FieldProblem("site_id", "unknown_site"))
+            raise field_rules.invalid("site_id", "unknown_site")
         model = None
         if body.model is not None and (model := desk.models.find(body.site_id, body.model)) is None:
-            raise ProblemError.invalid(FieldProblem("model", "unknown_model"))
-        report = await service.transact(
-            draft_report,
-            patient_id=body.patient_id,
-            site_id=body.site_id,
-            content=body.content,
-            author=caller.subject,
-            model=model,
-        )
+            raise field_rules.invalid("model", "unknown_model")
+
+        async def work(uow: UnitOfWork) -> Report:
+            await admit_patient(uow, desk, patient_id=body.patient_id, site_id=body.site_id, actor=caller.subject)
+            return await draft_report(
+                uow,
+                patient_id=body.patient_id,
+                site_id=body.site_id,
+                content=body.content,
+                author=caller.subject,
+                model=model,
+            )
+
+        try:
+            report = await service.transact(work)
+        except PatientRefused as refused:
+            if refused.gap is IdentityGap.ELSEWHERE:
+                await record(service, caller, "report.draft", "patient", body.patient_id, body.site_id, granted=False)
+            raise field_rules.patient_refused(refused.gap) from None
         response.headers["Location"] = f"/reports/{report.report_id}"
         return ReportAnswer.of(report)
 

@@ -141,6 +141,7 @@ class Offer(StrEnum):
     """An act the software offers for a report as it stands. None of them hides what was visible."""
 
     EDIT = "edit"
+    CHOOSE = "choose"
     PROPOSE = "propose"
     AGREE = "agree"
     SIGN = "sign"
@@ -148,6 +149,7 @@ class Offer(StrEnum):
     ANNOUNCE = "announce"
     REPLACE = "replace"
     WITHDRAW = "withdraw"
+    RECOMPOSE = "recompose"
 
 
 def offered(report: Report) -> tuple[tuple[Offer, WhoMustAct], ...]:
@@ -156,14 +158,39 @@ def offered(report: Report) -> tuple[tuple[Offer, WhoMustAct], ...]:
     doctor = WhoMustAct.RADIOLOGIST
     validated, draft = report.validated, report.draft
     if draft is not None:
-        acts += [(Offer.EDIT, WhoMustAct.SECRETARY), (Offer.PROPOSE, doctor)]
+        acts += [(Offer.EDIT, WhoMustAct.SECRETARY), (Offer.CHOOSE, WhoMustAct.SECRETARY), (Offer.PROPOSE, doctor)]
         acts.append((Offer.AGREE if draft.missing_agreements else Offer.SIGN, doctor))
         if validated is not None:
             acts.append((Offer.ABANDON, doctor))
     if validated is not None and validated.state in IN_FORCE:
+        if validated.findings:
+            acts.append((Offer.RECOMPOSE, doctor))
         if validated.to_announce:
             acts.append((Offer.ANNOUNCE, doctor))
         if draft is None and (validated.state, Act.REPLACE) in TRANSITIONS:
             acts.append((Offer.REPLACE, doctor))
         acts.append((Offer.WITHDRAW, doctor))
     return tuple(acts)
+
+
+def offered_to(report: Report, *, radiologist: bool, rpps: str | None) -> tuple[Offer, ...]:
+    """The acts one member of the care team may do now."""
+    draft = report.draft
+    missing = () if draft is None else draft.missing_agreements
+    offers = [act for act, who in offered(report) if radiologist or who is not WhoMustAct.RADIOLOGIST]
+    if Offer.AGREE in offers and rpps not in missing:
+        offers.remove(Offer.AGREE)
+    if radiologist and missing == (rpps,):
+        # Who signs agrees by signing.
+        offers.append(Offer.SIGN)
+    return tuple(offers)
+
+
+def open_choices(report: Report, *, minor: bool) -> tuple[str, ...]:
+    """The choices that may still be made: never one that hides what an earlier version showed."""
+    return tuple(
+        name
+        for name in SignatureChoices.model_fields
+        if not closed_choices(report, SignatureChoices.model_validate({name: True}))
+        and (minor or name != "secret_connection")
+    )

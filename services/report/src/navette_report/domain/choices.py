@@ -19,6 +19,8 @@ class SignatureChoices(Strict):
     hidden_from_professionals: bool = False
     hidden_from_patient: bool = False
     hidden_from_representatives: bool = False
+    secret_connection: bool = False
+    """Connexion secrète of a minor (RIS.DMP.07): the representatives do not learn of the deposit either."""
     announcement_needed: bool = False
     withheld_from_dmp: bool = False
     withheld_from_patient: bool = False
@@ -30,19 +32,23 @@ class SignatureChoices(Strict):
             hidden_from_professionals=self.hidden_from_professionals,
             hidden_from_patient=self.hidden_from_patient or self.announcement_needed,
             hidden_from_representatives=self.hidden_from_representatives,
+            secret_connection=self.secret_connection,
         )
 
 
 def forbidden_combinations(choices: SignatureChoices) -> tuple[str, ...]:
     """Rules these choices break, as codes; empty when they may be signed.
 
-    The DMP refuses a document hidden from professionals and from the patient (spec/dsr.md §5).
+    The DMP refuses a document hidden from professionals and from the patient, and takes under a connexion secrète
+    only what the legal representatives cannot see (spec/dsr.md §5).
     """
     broken = []
     if choices.hidden_from_professionals and choices.hidden_from_patient:
         broken.append("hidden_from_professionals_and_patient")
     if choices.hidden_from_professionals and choices.announcement_needed:
         broken.append("hidden_from_professionals_until_announced")
+    if choices.secret_connection and not choices.hidden_from_representatives:
+        broken.append("secret_connection_visible_to_representatives")
     return tuple(broken)
 
 

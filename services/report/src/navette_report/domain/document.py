@@ -37,6 +37,8 @@ class DocumentModel:
     content: ReportContent
     patient: PatientIdentity
     site: Site
+    ipp_oid: str
+    """Assigning authority of the patient's IPP: of the site that identified the person, which may be another."""
     signature: Signature
     announced_parties: tuple[Audience, ...]
     """Parties this version goes or will go to, as printed in the list of recipients (RIS.DOC.04)."""
@@ -60,6 +62,7 @@ def document_model(
     patient: PatientIdentity,
     site: Site,
     *,
+    ipp_oid: str,
     composed_at: datetime,
     zone: tzinfo,
 ) -> DocumentModel:
@@ -88,6 +91,7 @@ def document_model(
         content=version.content,
         patient=patient.for_documents(),
         site=site,
+        ipp_oid=ipp_oid,
         signature=version.signature,
         announced_parties=parties,
         composed_at=composed_at,

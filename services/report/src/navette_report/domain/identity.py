@@ -5,7 +5,8 @@ Only a qualified identity may carry its matricule into a document (RIS.INS.37, D
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 
 from navette_contracts.events import IdentityAttribute, IdentityStatus, Ins, Traits
@@ -19,6 +20,7 @@ class IdentityGap(StrEnum):
 
     UNKNOWN = "identity_unknown"
     MERGED = "identity_merged"
+    ELSEWHERE = "identity_of_another_entity"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -26,6 +28,8 @@ class PatientIdentity:
     """Revision n of an identity, opened for the time of one composition or one page."""
 
     patient_id: str
+    site_id: str
+    """Where the person was identified; its IPP is one of that site."""
     revision: int
     status: IdentityStatus
     attributes: tuple[IdentityAttribute, ...]
@@ -45,10 +49,19 @@ class PatientIdentity:
         """The same identity as documents may show it: without INS unless qualified."""
         if self.qualified:
             return self
-        return PatientIdentity(self.patient_id, self.revision, self.status, self.attributes, self.traits, ins=None)
+        return replace(self, ins=None)
 
     def __repr__(self) -> str:
         return f"PatientIdentity(revision={self.revision})"
+
+
+MAJORITY = 18
+
+
+def is_minor(birth_date: str, on: date) -> bool:
+    """Whether somebody born on that day ("YYYY-MM-DD") is not 18 yet."""
+    year, month, day = (int(part) for part in birth_date.split("-"))
+    return (on.year - year - ((on.month, on.day) < (month, day))) < MAJORITY
 
 
 def is_newer(known_revision: int | None, revision: int) -> bool:

@@ -16,7 +16,7 @@ from navette_contracts.events import (
     ReportSigned,
     WhoMustAct,
 )
-from navette_documents.sites import Site
+from navette_documents.sites import Site, share_identities
 
 from navette_report.adapters import documents
 from navette_report.adapters.journeys import JourneyRepository
@@ -28,7 +28,7 @@ from navette_report.domain.audience import audience, verdict
 from navette_report.domain.choices import SignatureChoices
 from navette_report.domain.document import DocumentModel, document_model
 from navette_report.domain.editions import EditionPlan, plan_edition
-from navette_report.domain.identity import PatientIdentity
+from navette_report.domain.identity import IdentityGap, PatientIdentity
 from navette_report.domain.journey import (
     DMP_RECIPIENT,
     FAILURES,
@@ -96,10 +96,13 @@ async def compose_due(uow: UnitOfWork, desk: Desk, report: Report, patient: Know
     version = report.validated
     if version is None or version.signature is None or version.in_force is None:
         return
-    if patient.identity is None:
+    identity = patient.identity
+    if identity is None:
         await _wait(uow, report, version, reason=str(patient.gap))
         return
-    identity = patient.identity
+    if not share_identities(desk.sites, identity.site_id, report.site_id):
+        await _wait(uow, report, version, reason=IdentityGap.ELSEWHERE)
+        return
     wanted = audience(version.in_force, qualified=identity.qualified)
     refused = await _refused_by_dmp(uow, report)
     gone = lost(report, await PlatformMessages(uow).held(report.report_id))
@@ -110,7 +113,8 @@ async def compose_due(uow: UnitOfWork, desk: Desk, report: Report, patient: Know
     if site is None:
         await _hold(uow, report, version, (Finding(rule="site_not_configured", path="site"),))
         return
-    model = document_model(report, plan, identity, site, composed_at=uow.now, zone=desk.zone)
+    ipp_oid = desk.sites.get(identity.site_id, site).ipp_oid
+    model = document_model(report, plan, identity, site, ipp_oid=ipp_oid, composed_at=uow.now, zone=desk.zone)
     made = await desk.workshop().run(model)
     if made.findings:
         await _hold(uow, report, version, made.findings)

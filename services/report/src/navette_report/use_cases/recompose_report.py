@@ -10,8 +10,6 @@ from navette_report.domain.lifecycle import Forbidden
 from navette_report.domain.report import Report
 from navette_report.use_cases.compose_report import Desk, compose_due
 
-NOTHING_HELD = "no_document_is_held"
-
 
 async def recompose_report(uow: UnitOfWork, desk: Desk, *, report: Report, by: str) -> Report:
     """Compose the validated version of `report` again, as far as an edition is due.
@@ -21,7 +19,7 @@ async def recompose_report(uow: UnitOfWork, desk: Desk, *, report: Report, by: s
     """
     version = report.validated
     if version is None or not version.findings:
-        raise Forbidden(NOTHING_HELD)
+        raise Forbidden("no_document_is_held")
     patient = await PatientRepository(uow, desk.keyring).join(report.patient_id)
     await compose_due(uow, desk, report, patient)
     await uow.record_access(by, "report.recompose", "report", report.report_id, report.site_id, "granted")

@@ -1,4 +1,4 @@
-"""Hand a composed edition to the platforms that carry it or keep a copy (RIS.INTRA.01, RIS.DB/RIS.12)."""
+"""Hand a composed edition to the platforms that carry it or keep a copy (RIS.INTRA.01, DB/RIS.12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take a withdrawn report back from the platforms that have it, or may have it (RIS.DMP.02, RIS.DB/RIS.10)."""
+"""Take a withdrawn report back from the platforms that have it, or may have it (RIS.DMP.02, DB/RIS.10)."""
 
 from __future__ import annotations
 

@@ -166,6 +166,8 @@ def check_masks(document: RegistryObject, rules: Rules) -> None:
     together = {"INVISIBLE_PATIENT", "MASQUE_PS"} <= set(codes)
     allowed = rules.settings.allow_invisible_and_masked or not together
     need(allowed, "INVISIBLE_PATIENT et MASQUE_PS ne se cumulent pas", "document.masks")
+    hidden = not rules.vihf.secret or "INVISIBLE_REPRESENTANTS_LEGAUX" in codes
+    need(hidden, "connexion secrète : INVISIBLE_REPRESENTANTS_LEGAUX attendu", "document.secret_connection")
 
 
 def _check_against_cda(document: RegistryObject, cda: CdaFacts, rules: Rules) -> None:

@@ -24,6 +24,7 @@ X509_SUBJECT = "urn:oasis:names:tc:SAML:1.1:nameid-format:X509SubjectName"
 SUBJECT_ID = "urn:oasis:names:tc:xspa:1.0:subject:subject-id"
 ROLE = "urn:oasis:names:tc:xacml:2.0:subject:role"
 RESOURCE_ID = "urn:oasis:names:tc:xacml:2.0:resource:resource-id"
+CONFIDENTIALITY = "urn:oasis:names:tc:xspa:1.0:resource:patient:hl7:confidentiality-code"
 PURPOSE = "urn:oasis:names:tc:xspa:1.0:subject:purposeofuse"
 MODES = ("INDIRECTE", "INDIRECTE_RENFORCEE")
 PROFESSIONS, SPECIALTIES = "1.2.250.1.71.1.2.7", "1.2.250.1.71.4.2.5"
@@ -46,6 +47,8 @@ class Vihf:
     patient: str
     matricule: str
     certificate: x509.Certificate
+    secret: bool = False
+    """Whether a connexion secrète is asked for."""
 
 
 def refuse(rule: str, reason: str, subcode: str = "DMPInvalidVIHF") -> DmpFaultError:
@@ -86,7 +89,10 @@ class VihfVerifier:
         if assertion_id in self._seen:
             raise refuse("replay", "VIHF déjà utilisé")
         self._seen.add(assertion_id)
-        return Vihf(assertion_id, mode, structure, user, patient, cx.matricule, certificate)
+        secret = values.get(CONFIDENTIALITY)
+        if secret == "":
+            raise refuse("attribute", "confidentiality-code : valeur attendue")
+        return Vihf(assertion_id, mode, structure, user, patient, cx.matricule, certificate, secret=secret is not None)
 
     def _verify_signature(self, assertion: etree._Element, now: datetime) -> x509.Certificate:
         order = [etree.QName(item).localname for item in elements(assertion)]

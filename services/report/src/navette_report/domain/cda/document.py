@@ -59,7 +59,7 @@ def build_cda(document: DocumentModel, pdf: bytes) -> bytes:
     """The CDA R2 of the level of its site, UTF-8 with its declaration: N1 is `pdf`, N3 has it attached."""
     root = root_element("ClinicalDocument")
     _identification(root, document)
-    people.add_record_target(root, document.patient, document.site)
+    people.add_record_target(root, document.patient, document.ipp_oid)
     people.add_authors(root, document)
     people.add_custodian(root, document.site)
     people.add_recipients(root, document.content.correspondents)

@@ -27,13 +27,13 @@ PATIENT_MAIL_DOMAIN = "patient.mssante.fr"
 _GENDER_OF_SEX = {"M": "M", "F": "F", "I": "UN"}
 
 
-def add_record_target(root: Element, patient: PatientIdentity, site: Site) -> None:
-    """The patient: INS and its mailbox only when qualified, local identifier always."""
+def add_record_target(root: Element, patient: PatientIdentity, ipp_oid: str) -> None:
+    """The patient: INS and its mailbox only when qualified, local identifier (assigned by `ipp_oid`) always."""
     traits = patient.traits
     role = add(add(root, "recordTarget"), "patientRole")
     if patient.qualified and patient.ins is not None:
         add(role, "id", root=patient.ins.oid, extension=patient.ins.matricule)
-    add(role, "id", root=site.ipp_oid, extension=traits.local_id or patient.patient_id)
+    add(role, "id", root=ipp_oid, extension=traits.local_id or patient.patient_id)
     add(role, "addr", nullFlavor="UNK")
     if patient.qualified and patient.ins is not None:
         add_mail(role, f"{patient.ins.matricule}@{PATIENT_MAIL_DOMAIN}")
