@@ -46,6 +46,8 @@ def simulator_command(layout: Layout, name: str, data: Path | None = None) -> li
     command += ["--pki", str(layout.pki.directory), "--state", str(layout.received(name))]
     if data is not None or name in _DATA:
         command += ["--data", str(data or files("navette_sandbox.simulators") / "data" / _DATA[name])]
+    if name == "pfi":
+        command += ["--receipts-port", str(ports["report.receipts"])]
     if name == "psc":
         public = layout.url("psc-auth")
         command += ["--client-id", PSC_CLIENT_ID, "--redirect-uri", f"{public}/auth/psc/callback"]
@@ -116,6 +118,19 @@ def _psc_auth(layout: Layout) -> dict[str, object]:
     }
 
 
+def _report(layout: Layout) -> dict[str, object]:
+    certificate, key = layout.pki.pair("service-report")
+    return {
+        "pfi_file": layout.config / "pfi.json",
+        "pfi_port": layout.ports["report.receipts"],
+        "pfi_cert": certificate,
+        "pfi_key": key,
+        "pfi_ca": layout.pki.igc_ca,
+        "pfi_retry_first_seconds": 1,
+        "pfi_probe_seconds": 1,
+    }
+
+
 def _dmp(layout: Layout) -> dict[str, object]:
     auth_certificate, auth_key = layout.pki.pair("dmp-auth")
     sign_certificate, sign_key = layout.pki.pair("dmp-sign")
@@ -183,4 +198,10 @@ def _mss(layout: Layout) -> dict[str, object]:
     }
 
 
-_OWN: dict[str, Callable[[Layout], dict[str, object]]] = {"psc-auth": _psc_auth, "ins": _ins, "dmp": _dmp, "mss": _mss}
+_OWN: dict[str, Callable[[Layout], dict[str, object]]] = {
+    "psc-auth": _psc_auth,
+    "ins": _ins,
+    "report": _report,
+    "dmp": _dmp,
+    "mss": _mss,
+}

@@ -49,7 +49,12 @@ def _site(
 SITES: list[dict[str, Any]] = [
     _site("A", 1, "990000010", "1 quai des Exemples", "VILLE-FICTIVE", "99010", "#0f4c5c"),
     _site("B", 2, "990000028", "28 rue de l’Essai", "BOURG-FICTIF", "99028", "#5f0f40"),
+    _site("C", 3, "990000036", "3 allée de l’Hôpital", "VILLE-FICTIVE", "99010", "#1b4332"),
 ]
+DIRECT_SITES = SITES[:2]
+"""Sites whose reports Navette sends itself; those of site C go by the platform of the hospital it is in."""
+
+PFI_APPLICATION, PFI_FACILITY = "PFI-EXEMPLE", "CH-EXEMPLE"
 
 RADIOLOGIST = {"rpps": "99700001003", "name": "Alix RADIOLOGUE-FICTIF"}
 SECRETARY = {"rpps": "99700001045", "name": "Edith SECRETAIRE-EXEMPLE"}

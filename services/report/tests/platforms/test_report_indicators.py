@@ -124,6 +124,16 @@ def test_a_deletion_is_for_everyone_unless_the_matrix_has_no_line_for_that() -> 
     assert deletion([first, masked], masked, strict=False) == indicators("YYNNYYN")
 
 
+@pytest.mark.dsr("RIS.DMP.07")
+def test_a_secret_connection_is_told_to_the_platform(make_platform: Callable[..., Any]) -> None:
+    choices = SignatureChoices(secret_connection=True, hidden_from_representatives=True)
+    parties = audience(choices, qualified=True)
+    one = indicators_of(
+        parties, choices, make_platform(), shared=True, visibility_changed=False, professionals_reachable=True
+    )
+    assert (one.secret_connection, one.invisible_to_representatives, one.to_patient) == (True, True, False)
+
+
 def test_a_drimbox_is_told_what_is_shared_and_asked_to_mail_nobody(make_platform: Callable[..., Any]) -> None:
     box = make_platform(kind="drimbox")
     one = indicators_of(

@@ -109,7 +109,7 @@ async def hospital(world_with: Any, pki: Pki, tmp_path_factory: pytest.TempPathF
     own = {"sending_application": "NAVETTE", "sending_facility": "CENTRE", "answer_seconds": 5, **links}
     async with AsyncExitStack() as stack:
         pfi = await stack.enter_async_context(
-            PfiSimulator(SimulatorConfig(pki=pki.directory, state=folder / "pfi"), receipts_port=port)
+            PfiSimulator(SimulatorConfig(pki=pki.directory, state=folder / "pfi"), receipts_to=("localhost", port))
         )
         drim = PfiSettings(application="DRIMBOX", facility="GROUPE", receipts=False)
         box = await stack.enter_async_context(
@@ -358,7 +358,7 @@ async def test_receipts_that_come_twice_early_or_for_nobody_are_recorded_and_ans
     seen = {(one["state"], one["reason"], one["ack_code"]) for one in await hospital.receipts()}
     assert {
         ("refused", "message_unknown", "AE"),
-        ("to_review", "mailbox_not_ours", "AA"),
+        ("to-review", "mailbox_not_ours", "AA"),
         ("refused", "control_id_reused", "AE"),
     } <= seen
 

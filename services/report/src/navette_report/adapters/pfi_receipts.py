@@ -24,7 +24,7 @@ class ReceiptState(StrEnum):
 
     FOLDED = "folded"
     """On the journey."""
-    TO_REVIEW = "to_review"
+    TO_REVIEW = "to-review"
     """Taken, but about a mailbox our message did not name: a person has to look."""
     REFUSED = "refused"
 

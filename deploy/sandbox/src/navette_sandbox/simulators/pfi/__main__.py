@@ -5,6 +5,7 @@ from navette_sandbox.simulators.pfi.server import PfiSimulator
 
 if __name__ == "__main__":
     parser = arguments("pfi")
+    parser.add_argument("--receipts-host", default="localhost")
     parser.add_argument("--receipts-port", type=int, default=0, help="where receipts go; 0 = nowhere until told")
     options = parser.parse_args()
-    main(lambda: PfiSimulator(config_from(options), receipts_port=options.receipts_port))
+    main(lambda: PfiSimulator(config_from(options), receipts_to=(options.receipts_host, options.receipts_port)))

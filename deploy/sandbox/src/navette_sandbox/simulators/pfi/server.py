@@ -32,12 +32,18 @@ class PfiSimulator(Simulator):
     name = "pfi"
     kinds = frozenset({"down", "slow", "silent", "lost_answer", "ae", "ar", "held"})
 
-    def __init__(self, config: SimulatorConfig, settings: PfiSettings | None = None, *, receipts_port: int = 0) -> None:
+    def __init__(
+        self,
+        config: SimulatorConfig,
+        settings: PfiSettings | None = None,
+        *,
+        receipts_to: tuple[str, int] = ("localhost", 0),
+    ) -> None:
         super().__init__(config)
         self.settings = settings or PfiSettings.load(config.data)
         self.register = Register(config.state)
         self.sent: list[dict[str, Any]] = []
-        self._receipts_to = ("localhost", receipts_port)
+        self._receipts_to = receipts_to
         self._queue: asyncio.Queue[bytes] = asyncio.Queue()
         self._sender: asyncio.Task[None] | None = None
         self._dmp_refuses = set(self.settings.dmp_refuses)

@@ -75,13 +75,13 @@ class Platform(BaseModel):
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         if (self.cert is None) != (self.key is None):
-            raise ValueError("cert and key go together")
+            raise DistributionInvalid("cert and key go together")
         if self.cert is not None and self.ca is None:
-            raise ValueError("ca: a client certificate needs the authorities of the server")
+            raise DistributionInvalid("ca: a client certificate needs the authorities of the server")
         if self.facility_finess is not None and self.facility_oid is not None:
-            raise ValueError("facility_oid: MSH-6 has one universal identifier, facility_finess is given too")
+            raise DistributionInvalid("facility_oid: MSH-6 has one universal identifier, facility_finess is given too")
         if self.kind == "drimbox" and (self.ack_reception or self.ack_reading):
-            raise ValueError("ack_reception, ack_reading: a DRIMbox sends no receipts")
+            raise DistributionInvalid("ack_reception, ack_reading: a DRIMbox sends no receipts")
         return self
 
     @property

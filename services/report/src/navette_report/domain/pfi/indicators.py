@@ -69,7 +69,7 @@ def indicators_of(
         masked_to_professionals=seen.hidden_from_professionals,
         invisible_to_patient=seen.hidden_from_patient,
         invisible_to_representatives=seen.hidden_from_representatives,
-        secret_connection=False,  # Navette offers no secret connection: no document is made under one
+        secret_connection=seen.secret_connection,
         visibility_changed=visibility_changed,
         to_dmp=shared if platform.kind == "drimbox" else Audience.DMP in parties,
         to_professionals=Audience.PROFESSIONALS in parties and professionals_reachable,

@@ -103,7 +103,7 @@ def letter_of(
         codes=tuple(_CODES[one] for one in sorted(patient.attributes) if one in _CODES),
         ins=patient.ins,
         local_id=patient.traits.local_id or patient.patient_id,
-        local_authority=site.ipp_oid,
+        local_authority=document.ipp_oid,
         author_rpps=signatory.rpps,
         author_family_name=signatory.family_name,
         author_given_name=signatory.given_name,

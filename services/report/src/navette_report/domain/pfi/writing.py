@@ -61,9 +61,9 @@ class Written:
     charset: str
 
     def with_document(self, cda: bytes) -> bytes:
-        """The bytes to send. Raises ValueError when there is not exactly one place for the document."""
+        """The bytes to send. There is exactly one place for the document."""
         if self.text.count(HOLE) != 1:
-            raise ValueError("a message carries one document")
+            raise AssertionError("a message carries one document")
         return encode(self.text.replace(HOLE, base64.b64encode(cda).decode("ascii")), self.charset)
 
 
