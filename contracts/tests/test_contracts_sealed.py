@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from joserfc import jwe
 from joserfc.jwk import OctKey
 from navette_contracts import events as e
-from navette_contracts.sealed import Keyring, KeyringError, Sealed, SealError, UnknownKeyError
+from navette_contracts.catalogue import TOPICS
+from navette_contracts.sealed import Keyring, KeyringError, Sealed, SealError, UnknownKeyError, sealed_fields
 from pydantic import BaseModel, ConfigDict
 
 SECRET = "CANARI-MATRICULE"
@@ -170,3 +171,16 @@ def test_traits_open_into_the_model_of_the_contract() -> None:
         birth_place_code="2A004",
     )
     assert Sealed.seal(traits, BEFORE).open(DURING, e.Traits) == traits
+
+
+def test_every_sealed_field_of_every_event_is_found_with_the_kind_of_its_content() -> None:
+    for event in (kind for topic in TOPICS for kind in topic.events):
+        schema = event.model_json_schema()
+        declared = {name for name, one in schema["properties"].items() if "x-sealed" in json.dumps(one)}
+        assert json.dumps(schema).count('"x-sealed"') == len(declared), "a seal inside a part would not be found"
+        whole = {name: Sealed.seal(SECRET, BEFORE) for name in declared}
+        made = event.model_construct(**dict.fromkeys(event.model_fields) | whole)
+        found = {name: (seal, kind) for name, seal, kind in sealed_fields(made)}
+        assert {name: seal for name, (seal, _) in found.items()} == whole
+        assert all(kind in {e.Traits, e.Ins, str} for _, kind in found.values())
+        assert list(sealed_fields(event.model_construct(**dict.fromkeys(event.model_fields)))) == []

@@ -38,7 +38,7 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if kind == "kafka" and (reason := kafka.unavailable_reason()) is not None:
         pytest.skip(reason)
     root: Path = tmp_path_factory.mktemp(f"platform-{kind}")
-    with Sandbox(make_layout(kind, root), broker=kind, ready_seconds=90) as sandbox:
+    with Sandbox(make_layout(kind, root), broker=kind, ready_seconds=240) as sandbox:
         yield Ground(sandbox)
 
 

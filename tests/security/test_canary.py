@@ -33,7 +33,7 @@ from navette_sandbox.scenarios.stage import Stage, line
 from navette_sandbox.supervisor import PARTITIONS, Sandbox
 from navette_sandbox.verify.leaks import Detector, Leak
 
-pytestmark = [pytest.mark.platform, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.platform, pytest.mark.timeout(600)]
 
 
 def _matricule(number: str) -> str:
@@ -267,11 +267,11 @@ async def _play(sandbox: Sandbox) -> list[Evidence]:
             all_ended = all(one["state"] in ended for key in (sent[0], sent[2]) for one in journeys[key]["lines"])
             return all_ended and line(journeys[sent[1]], "mss", "requester").get("state") in ended
 
-        await poll(radiologist.journeys, concluded, seconds=90, what="the marked reports arrived")
+        await poll(radiologist.journeys, concluded, seconds=180, what="the marked reports arrived")
         buried = await poll(
             lambda: _messages(sandbox.broker.bootstrap),
             lambda found: sum(one.topic.endswith(".dlq") for one in found) >= 8,
-            seconds=60,
+            seconds=180,
             what="the poison was put aside",
             every=1.0,
         )

@@ -8,9 +8,9 @@ the old key until their topic's retention has passed.
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 from joserfc import jwe
 from joserfc.errors import JoseError
@@ -168,3 +168,13 @@ class Sealed(Generic[T]):
             # A schema of its own: the content is part of the contract although no broker can see it.
             described["x-sealed"] = TypeAdapter(content).json_schema()
         return described
+
+
+def sealed_fields(model: BaseModel) -> Iterator[tuple[str, Sealed[Any], Any]]:
+    """Each sealed field of a model that is there: its name, the seal, and the kind of its content."""
+    for name, field in type(model).model_fields.items():
+        sealed = getattr(model, name)
+        if isinstance(sealed, Sealed):
+            annotations = (field.annotation, *get_args(field.annotation))
+            kind = next(get_args(one)[0] for one in annotations if get_origin(one) is Sealed)
+            yield name, sealed, kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -18,8 +19,8 @@ SERVER = textwrap.dedent(
     """
     import socket, sys, subprocess
     helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
     print("helper", helper.pid, flush=True)
+    server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
     while True:
         server.accept()[0].close()
     """
@@ -49,8 +50,20 @@ def _helper_pid(child: Child) -> int:
     return int(child.log.read_text().split()[-1])
 
 
-def test_free_ports_differ() -> None:
-    assert len(set(free_ports(50))) == 50
+def test_free_ports_differ_and_are_never_those_of_outgoing_connections() -> None:
+    ports = set(free_ports(50))
+    assert len(ports) == 50
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as out:
+        assert max(ports) < out.getsockname()[1]
+
+
+def test_a_port_is_given_to_one_process_only() -> None:
+    port = free_port()
+    ask = "import sys; from navette_sandbox import ports; print(ports._lock(int(sys.argv[1])))"
+    for name, answer in (("taken", "False"), ("not taken", "True")):
+        number = port if name == "taken" else port + 1
+        asked = subprocess.run([sys.executable, "-c", ask, str(number)], capture_output=True, text=True, check=True)
+        assert asked.stdout.strip() == answer, name
 
 
 def test_a_stopped_child_takes_along_what_it_started(tmp_path: Path) -> None:
@@ -60,7 +73,7 @@ def test_a_stopped_child_takes_along_what_it_started(tmp_path: Path) -> None:
     child.stop()
     assert not child.running
     assert not is_listening(port)
-    assert wait_until(lambda: not _alive(helper), seconds=5)
+    assert wait_until(lambda: not _alive(helper), seconds=60)
 
 
 def test_a_killed_child_starts_again_on_its_port(tmp_path: Path) -> None:
@@ -121,4 +134,4 @@ def test_a_child_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
         pid = int(parent.stdout.readline())
         assert _alive(pid)
         parent.kill()
-    assert wait_until(lambda: not _alive(pid), seconds=5)
+    assert wait_until(lambda: not _alive(pid), seconds=60)

@@ -51,7 +51,7 @@ def test_a_warning_that_is_missing_is_seen_and_the_row_is_marked() -> None:
 
 
 @pytest.mark.platform
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_twenty_arrivals_end_as_expected_on_the_running_platform(tmp_path: Path) -> None:
     said = io.StringIO()
     assert run_reception(tmp_path / "out", tmp_path / "sandbox", "tansu", Console(file=said, width=160)), (

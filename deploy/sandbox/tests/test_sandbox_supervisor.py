@@ -24,7 +24,7 @@ ALL_BUT_INSI = [*SERVICES, *(f"sim-{name}" for name in SIMULATORS if name != "in
 
 def _cli(*arguments: str, root: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from navette_sandbox.cli import main; main()", *arguments, "--root", str(root)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def _up(root: Path, name: str, *more: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             state_file = root / name / "state.json"
-            assert wait_until(lambda: len(_pids(state_file)) == 3 or process.poll() is not None, seconds=30)
+            assert wait_until(lambda: len(_pids(state_file)) == 3 or process.poll() is not None, seconds=120)
             yield process
         finally:
             process.terminate()
@@ -62,7 +62,7 @@ def test_two_sandboxes_run_side_by_side_and_each_is_stopped_by_name(tmp_path: Pa
         assert not set(first.values()) & set(second.values())
 
         assert _cli("down", "--name", "one", root=tmp_path).returncode == 0
-        assert one.wait(10) == 0
+        assert one.wait(60) == 0
         assert all(_gone(pid) for pid in first.values())
         assert two.poll() is None
         shown = _cli("status", "--name", "two", root=tmp_path)
@@ -75,8 +75,8 @@ def test_nothing_is_left_after_ctrl_c_or_after_the_supervisor_was_killed(tmp_pat
         pids = _pids(tmp_path / "one" / "state.json")
         assert len(pids) == 3
         os.kill(process.pid, number)
-        process.wait(30)
-        assert wait_until(lambda: all(_gone(pid) for pid in pids.values()), seconds=10)
+        process.wait(60)
+        assert wait_until(lambda: all(_gone(pid) for pid in pids.values()), seconds=60)
     answer = _cli("status", "--name", "one", root=tmp_path)
     assert answer.returncode == 2
     assert answer.stderr.strip() == "The sandbox one does not run; `navette-sandbox up` starts it."
@@ -110,11 +110,11 @@ def test_a_killed_process_is_started_again_on_its_port(tmp_path: Path) -> None:
     with _up(tmp_path, "one", "--port", f"sim-insi={port}"):
         before = _pids(tmp_path / "one" / "state.json")["sim-insi"]
         assert _cli("kill", "sim-insi", "--name", "one", root=tmp_path).returncode == 0
-        assert wait_until(lambda: _pids(tmp_path / "one" / "state.json").get("sim-insi", before) != before, seconds=15)
+        assert wait_until(lambda: _pids(tmp_path / "one" / "state.json").get("sim-insi", before) != before, seconds=60)
         shown = _cli("faults", "insi", '{"kind": "slow", "delay": 2}', "--name", "one", root=tmp_path)
         if shown.returncode:  # the control port may not answer yet
             assert wait_until(
-                lambda: _cli("faults", "insi", "--name", "one", root=tmp_path).returncode == 0, seconds=15
+                lambda: _cli("faults", "insi", "--name", "one", root=tmp_path).returncode == 0, seconds=60
             )
         refused = _cli("faults", "insi", '{"kind": "angry"}', "--name", "one", root=tmp_path)
         assert refused.returncode == 2

@@ -58,7 +58,7 @@ class World:
             "environment": "development",
             "kafka_bootstrap": self.broker.bootstrap,
             "kafka_idempotent": self.broker.idempotent,
-            "kafka_session_seconds": 6.0 if self.broker.kind == "kafka" else 1.0,
+            "kafka_session_seconds": 6.0 if self.broker.kind == "kafka" else 3.0,
             "kafka_fetch_wait_ms": 10,
             "mongo_uri": self.mongo.uri,
             "mongo_database": self.database_name,
@@ -114,7 +114,7 @@ class World:
         async with AIOKafkaConsumer(
             topic, bootstrap_servers=self.broker.bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=20
         ) as consumer:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while len(found) < count:
                     for records in (await consumer.getmany(timeout_ms=200)).values():
                         found += records

@@ -14,7 +14,7 @@ from navette_chassis import producer as producer_module
 from navette_chassis.producer import PublishError
 from navette_chassis.testing import is_ready, running, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(420)]
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def test_an_idempotent_publication_and_its_stop_end_in_time_while_the_brok
         with pytest.raises(PublishError):
             await producer.publish(world.topic, b"k", b"2", [])
         await producer.stop()
-        assert loop.time() - began < 15.0
+        assert loop.time() - began < 60.0, "bounded, where the library waits for ever"
     finally:
         world.broker.resume()
     await producer.publish(world.topic, b"k", b"3", [])

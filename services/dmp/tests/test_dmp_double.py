@@ -97,7 +97,7 @@ async def connect(
         simulator = DmpSimulator(SimulatorConfig(pki.directory, tmp_path / "state"), settings or default)
         await simulator.start()
         tls = TlsFiles(client, pki.igc_ca, pki.cert(client), pki.key(client))
-        http = httpx.AsyncClient(transport=ReloadingTransport(tls), timeout=3, trust_env=False)
+        http = httpx.AsyncClient(transport=ReloadingTransport(tls), timeout=60, trust_env=False)
         opened.append((http, simulator))
         base = f"https://localhost:{simulator.ports()['port']}/si-dmp-server/v2/services"
         clock = SystemClock()
@@ -185,16 +185,22 @@ async def test_a_version_whose_predecessor_vanished_is_not_sent_as_new(dmp: Dmp,
 
 
 async def test_a_version_whose_predecessor_never_went_to_the_dmp_is_sent_as_new(dmp: Dmp) -> None:
-    outcome = await dmp.attempt(dmp.replacement(replaces=None))
+    outcome = await dmp.attempt(dmp.replacement(replaces=None, replaces_unique_id=None))
     assert outcome.kind is OutcomeKind.DELIVERED
     assert dmp.reports[V2]["replaces"] is None
 
 
-async def test_a_document_that_says_it_replaces_what_the_dmp_never_had_stops_for_the_operator(dmp: Dmp) -> None:
-    outcome = await dmp.attempt(dmp.replacement())
-    assert (outcome.kind, outcome.code) == (OutcomeKind.PERMANENT, "XDSReplaceFailed")
-    assert outcome.who_must_act.value == "operator"
-    assert "replace.association" in dmp.simulator.refusals.rules
+@pytest.mark.dsr("RIS.DMP.02")
+async def test_a_document_that_names_one_the_dmp_never_had_is_not_sent_as_new(dmp: Dmp, states: Any) -> None:
+    # It would be refused: its CDA says that it replaces something, and the lot does not.
+    for status in (None, PublicationStatus.REJECTED):
+        if status is not None:
+            states.known[V1] = status
+        outcome = await dmp.attempt(dmp.replacement())
+        assert (outcome.kind, outcome.code) == (OutcomeKind.PERMANENT, "replaced-document-absent")
+        assert outcome.who_must_act.value == "nobody"  # the report service makes an edition that names nothing
+    assert dmp.reports == {}
+    assert dmp.simulator.refusals.rules == []
 
 
 # --- refused, each with its reason and who must act
@@ -354,7 +360,7 @@ async def test_a_slow_dmp_is_given_up_by_the_read_timeout(dmp: Dmp) -> None:
     dmp.fault(target="provide", kind="slow", delay=1.5, count=1)
     payload = dmp.put()
     assert (await dmp.attempt(payload)).code == "no-answer"
-    dmp.publisher.dmp._client.timeout = httpx.Timeout(3)  # type: ignore[attr-defined]
+    dmp.publisher.dmp._client.timeout = httpx.Timeout(60)  # type: ignore[attr-defined]
     assert (await dmp.attempt(payload, must_query=True)).kind is OutcomeKind.DELIVERED
 
 

@@ -142,8 +142,9 @@ async def test_a_query_that_is_refused_stops_with_its_reason(bench: Bench, fake:
 
 async def test_a_replaced_version_the_dmp_refused_is_not_waited_for(bench: Bench, fake: FakeDmp, states: Any) -> None:
     states.known[V1] = PublicationStatus.REJECTED
-    assert (await bench.attempt(second=True)).kind is OutcomeKind.DELIVERED
-    assert fake.replaced() == [None]
+    outcome = await bench.attempt(second=True)
+    assert (outcome.kind, outcome.code) == (OutcomeKind.PERMANENT, "replaced-document-absent")
+    assert fake.sent == []
 
 
 @pytest.mark.parametrize(("must_query", "kind"), [(False, OutcomeKind.TRANSIENT), (True, OutcomeKind.AMBIGUOUS)])

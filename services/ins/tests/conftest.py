@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -66,6 +66,18 @@ def _token(*roles: str, sites: tuple[str, ...] = ("lilas",)) -> str:
     claims = {"iss": "navette-psc-auth", "aud": "ins", "sub": "user-1", "kind": "user", "iat": now, "exp": now + 100}
     claims |= {"jti": uuid.uuid4().hex, "roles": list(roles), "sites": list(sites), "rpps": "99700001003"}
     return jwt.encode({"alg": "ES256", "kid": "test"}, claims, KEY)
+
+
+class Person(httpx.Auth):
+    """Somebody with these roles, who shows a token of this moment at each request: a test may outlive one."""
+
+    def __init__(self, *roles: str) -> None:
+        self._roles = roles
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if "Authorization" not in request.headers:
+            request.headers["Authorization"] = f"Bearer {_token(*self._roles)}"
+        yield request
 
 
 @pytest.fixture(scope="session")
@@ -186,9 +198,9 @@ async def _open_desk(
         service.mode = Mode.SERVE
         app = service.asgi
         app.state.token_verifier = TokenVerifier(audience="ins", jwks=JwksCache(public_keys), clock=SystemClock())
-        headers = {"Authorization": f"Bearer {_token(*(roles or ('secretary',)))}"}
+        person = Person(*(roles or ("secretary",)))
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://ins", headers=headers) as http:
+        async with httpx.AsyncClient(transport=transport, base_url="http://ins", auth=person) as http:
             yield Desk(service, insi, http, service.keyring)
 
 
@@ -226,7 +238,7 @@ class Commands:
         self.started.append(process)
         return process
 
-    async def run(self, *arguments: str, seconds: float = 60) -> tuple[int, str]:
+    async def run(self, *arguments: str, seconds: float = 150) -> tuple[int, str]:
         """Exit status and everything that was printed."""
         process = self.start(*arguments)
         out, err = await asyncio.to_thread(process.communicate, timeout=seconds)

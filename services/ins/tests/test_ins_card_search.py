@@ -41,6 +41,11 @@ def card(**changes: Any) -> dict[str, Any]:
 
 async def by_card(desk: Any, patient_id: str, beneficiary: int | None, **changes: Any) -> dict[str, Any]:
     asked = await desk.act(patient_id, "insi-card-search", expect=202, reading=card(**changes), beneficiary=beneficiary)
+    return await answer_to(desk, patient_id, asked)
+
+
+async def answer_to(desk: Any, patient_id: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """What a search comes to."""
 
     async def finished() -> dict[str, Any] | None:
         state = await desk.read(patient_id, f"/insi-calls/{asked['call_id']}")
@@ -107,15 +112,30 @@ async def test_the_assertion_of_another_card_is_refused_by_insi_and_found_nobody
     assert (await desk.read(patient["patient_id"]))["status"] == "provisoire"
 
 
-async def test_a_card_that_waited_out_an_outage_is_asked_for_again(desk: Any) -> None:
-    desk.insi.faults.add({"kind": "down"})
-    patient = await desk.create(**GABIN)
-    read_at = datetime.now(UTC) - timedelta(minutes=20) + timedelta(seconds=2)
-    search = await by_card(desk, patient["patient_id"], 2, read_at=read_at.isoformat())
-    assert search["state"] == "outdated"
-    assert "relire" in search["state_label"]
-    (row,) = await desk.service.database["insi_searches"].find().to_list()
-    assert "card" not in row
+class ShiftedClock:
+    """The clock of the machine, moved by hand."""
+
+    shift = timedelta(0)
+
+    def now(self) -> datetime:
+        moment = datetime.now(UTC) + self.shift
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+async def test_a_card_that_waited_out_an_outage_is_asked_for_again(
+    settings: InsSettings, insi: InsiSimulator, open_desk: Any
+) -> None:
+    clock = ShiftedClock()
+    insi.faults.add({"kind": "down"})
+    async with open_desk(settings, insi, clock=clock) as desk:
+        patient_id = (await desk.create(**GABIN))["patient_id"]
+        asked = await desk.act(patient_id, "insi-card-search", expect=202, reading=card(), beneficiary=2)
+        clock.shift += timedelta(minutes=21)
+        search = await answer_to(desk, patient_id, asked)
+        assert search["state"] == "outdated"
+        assert "relire" in search["state_label"]
+        (row,) = await desk.service.database["insi_searches"].find().to_list()
+        assert "card" not in row
 
 
 async def test_a_person_of_the_card_who_is_not_the_patient_is_put_before_somebody(desk: Any) -> None:

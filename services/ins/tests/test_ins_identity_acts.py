@@ -64,7 +64,7 @@ async def events(broker: EmbeddedBroker, topic: str, key: str) -> AsyncIterator[
 
 async def told(broker: EmbeddedBroker, patient_id: str, revision: int) -> PatientIdentified:
     """The event of a revision."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for body in events(broker, "patient.identified", patient_id):
             event = PatientIdentified.parse(body)
             if event.revision == revision:
@@ -405,7 +405,7 @@ async def test_a_matricule_on_two_records_becomes_a_case_a_merge_and_can_be_undo
     assert (await supervisor.ask("GET", f"/cases/{case['case_id']}"))["state"] == "resolved"
     refused = await desk.act(gone, "identity-checks", expect=409, document_kind="CN")
     assert "fusionné" in refused["detail"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for body in events(kafka_broker, "patient.merged", kept):
             event = PatientMerged.parse(body)
             assert (event.absorbed_id, event.revision) == (gone, survivor["revision"])

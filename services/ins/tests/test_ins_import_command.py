@@ -116,11 +116,11 @@ async def told(broker: EmbeddedBroker, patients: set[str]) -> None:
 async def test_killed_in_the_middle_it_goes_on_where_it_was_and_repeats_nothing(
     base: Path, commands: Any, database: Database
 ) -> None:
-    arguments = ("import", str(base), "--site", "lilas", "--batch", "5", "--rate", "40")
+    arguments = ("import", str(base), "--site", "lilas", "--batch", "5", "--rate", "4")
     process = commands.start(*arguments)
     progress = await until(lambda: begun(database))
     process.send_signal(signal.SIGKILL)
-    await asyncio.to_thread(process.wait, 10)
+    await asyncio.to_thread(process.wait, 60)
     made = await local_ids(database)
     assert progress["created"] <= made < 60
 
@@ -154,10 +154,10 @@ async def test_of_two_that_read_one_file_the_second_writes_nothing(
 async def test_asked_to_stop_it_finishes_its_batch_and_says_where_it_is(
     base: Path, commands: Any, database: Database
 ) -> None:
-    process = commands.start("import", str(base), "--site", "lilas", "--batch", "5", "--rate", "40")
+    process = commands.start("import", str(base), "--site", "lilas", "--batch", "5", "--rate", "4")
     await until(lambda: begun(database))
     process.send_signal(signal.SIGTERM)
-    out, _ = await asyncio.to_thread(process.communicate, timeout=30)
+    out, _ = await asyncio.to_thread(process.communicate, timeout=60)
     assert process.returncode == 1
     assert "--resume" in out
     row = await database[IMPORTS].find_one({})

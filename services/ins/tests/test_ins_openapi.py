@@ -114,3 +114,32 @@ async def test_each_route_refuses_whoever_lacks_its_right_and_the_refusal_is_on_
             return {right.value for right in Right} <= refused
 
         await until(look)
+
+
+@pytest.mark.dsr("RIS.INS.05")
+async def test_an_object_of_a_site_that_is_not_mine_answers_like_one_that_does_not_exist(
+    desk: Any, token: Callable[..., str]
+) -> None:
+    """On every route that names a patient, whatever right it asks for: nobody learns which ids exist."""
+    patient = (await desk.create())["patient_id"]
+    call = (await desk.search(patient))["call_id"]
+    stranger = {"Authorization": f"Bearer {token('secretary', 'identity-supervisor', 'radiologist', sites=('rives',))}"}
+    asked = 0
+    for context in list(iter_route_contexts(desk.service.asgi.routes)):
+        path = str(context.path)
+        if path.startswith(OWN) or path in KEEPERS or "{patient_id}" not in path:
+            continue
+        url = path.replace("{revision}", "1").replace("{call_id}", call)
+        for method in context.methods or ():
+            body = {} if method == "GET" else {"json": {}}
+            elsewhere, nowhere = [
+                await desk.http.request(method, url.format(patient_id=one, **NOWHERE), headers=stranger, **body)
+                for one in (patient, "0199c0de-0000-7000-8000-000000000001")
+            ]
+            assert elsewhere.status_code == nowhere.status_code, f"{method} {path}: {elsewhere.text}"
+            assert elsewhere.json() == nowhere.json(), f"{method} {path}"
+            asked += elsewhere.status_code == 404
+    assert asked > 10
+
+
+NOWHERE = dict.fromkeys(("check_id", "venue_id"), "0199c0de-0000-7000-8000-000000000002")

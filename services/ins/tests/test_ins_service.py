@@ -209,7 +209,7 @@ async def test_identities_are_for_the_people_of_the_site(desk: Any, token: Calla
     for headers, status in [
         ({"Authorization": ""}, 401),
         ({"Authorization": f"Bearer {token('operator')}"}, 403),
-        ({"Authorization": f"Bearer {token('secretary', sites=('rives',))}"}, 403),
+        ({"Authorization": f"Bearer {token('secretary', sites=('rives',))}"}, 404),
     ]:
         assert (await desk.http.get(f"/patients/{patient['patient_id']}", headers=headers)).status_code == status
         search = await desk.http.post(f"/patients/{patient['patient_id']}/insi-search", headers=headers)

@@ -251,7 +251,7 @@ class World:
             await producer.send_and_wait(event.topic(), value=body, key=key, headers=headers)
         return envelope.id
 
-    async def told(self, event: ReportComposed, count: int, seconds: float = 30) -> list[Found]:
+    async def told(self, event: ReportComposed, count: int, seconds: float = 60) -> list[Found]:
         """The first `count` outcomes of a report, by kind: topics keep no order among them."""
         found: list[Found] = []
         async with asyncio.timeout(seconds):
@@ -338,7 +338,7 @@ async def world(
             environment="development",
             kafka_bootstrap=kafka_broker.bootstrap,
             kafka_idempotent=kafka_broker.idempotent,
-            kafka_session_seconds=6.0 if kafka_broker.kind == "kafka" else 1.0,
+            kafka_session_seconds=6.0 if kafka_broker.kind == "kafka" else 3.0,
             kafka_fetch_wait_ms=10,
             mongo_uri=mongo_server.uri,
             mongo_database=mongo_database,
@@ -351,7 +351,7 @@ async def world(
             lease_ttl_seconds=1.0,
             outbox_poll_seconds=0.1,
             delivery_poll_seconds=0.1,
-            delivery_lease_seconds=3.0,
+            delivery_lease_seconds=5.0,
             smtp_host="localhost",
             smtp_port=operator.ports()["smtp_port"],
             imap_host="localhost",
@@ -359,7 +359,7 @@ async def world(
             operator_ca=pki.igc_ca,
             mss_cert=pki.cert("mss-client"),
             mss_key=pki.key("mss-client"),
-            operator_timeout_seconds=5,
+            operator_timeout_seconds=30,
             annuaire_url=f"https://localhost:{directory.ports()['port']}/fhir/v2",
             annuaire_key_file=tmp_path / "annuaire-key",
             annuaire_ca=pki.igc_ca,

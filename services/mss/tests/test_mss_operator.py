@@ -77,7 +77,7 @@ def tls(pki: Pki, certificate: str = "mss-client", ca: Path | None = None, *, on
 def sender(
     port: int, context: OperatorTls, *, sasl: SaslStep = "external", limit: int = 10_000_000, idle: float = 30
 ) -> SmtpSender:
-    where = Operator("localhost", port, sasl, 5.0, 2, idle, limit)
+    where = Operator("localhost", port, sasl, 60.0, 2, idle, limit)
     return SmtpSender(where, context, password=lambda: "mot-de-passe")
 
 
@@ -86,7 +86,7 @@ def envelope(recipient: str = DOCTOR) -> Envelope:
 
 
 def reader(simulator: MssSimulator, context: OperatorTls) -> ImapReader:
-    return ImapReader("localhost", simulator.ports()["imap_port"], context, sasl="external", timeout=5)
+    return ImapReader("localhost", simulator.ports()["imap_port"], context, sasl="external", timeout=60)
 
 
 def inbox(simulator: MssSimulator, address: str) -> list[bytes]:
@@ -189,7 +189,7 @@ async def test_a_lost_answer_is_a_doubt(operator: MssSimulator, pki: Pki, messag
 
 
 async def test_an_operator_that_is_down_is_no_doubt(operator: MssSimulator, pki: Pki, message: Message) -> None:
-    operator.faults.add({"kind": "down", "seconds": 60})
+    operator.faults.add({"kind": "down"})
     error = await refused(sender(operator.ports()["smtp_port"], tls(pki)), message())
     assert (error.smtp_code, error.ambiguous) == (None, False)
     with pytest.raises(MailboxUnavailableError):

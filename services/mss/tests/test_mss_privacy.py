@@ -31,10 +31,10 @@ async def test_operators_and_services_may_see_where_mails_stand_and_nobody_else(
         base |= {"jti": uuid.uuid4().hex, "roles": [], "sites": []}
         return {"authorization": f"Bearer {jwt.encode({'alg': 'ES256', 'kid': 'test'}, base | claims, key)}"}
 
-    operator, robot = bearer(roles=["operator"]), bearer(kind="service", sub="report")
     async with running(service):
         await world.send(event)
         await world.told(event, 4)
+        operator, robot = bearer(roles=["operator"]), bearer(kind="service", sub="report")
         app = service.asgi
         app.state.token_verifier = TokenVerifier(audience="mss", jwks=JwksCache(keys), clock=SystemClock())
         transport = httpx.ASGITransport(app=app)
@@ -77,7 +77,7 @@ async def test_nothing_the_service_stores_logs_or_publishes_names_the_patient(wo
         published += str(await world.told(refused, 2))
     finally:
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     stored = await world.dump()
     assert "service_started" in out
     assert fine.report_id in stored

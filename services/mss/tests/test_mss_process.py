@@ -88,11 +88,11 @@ async def test_the_process_gets_ready_with_the_operator_away_and_stops_when_aske
                 except httpx.TransportError:
                     return False
 
-            await until(ready, 30)
+            await until(ready)
             assert (await http.get("/mails/report-1")).status_code == 401
     finally:
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert all(json.loads(line)["event"] for line in out.splitlines())
 
@@ -100,7 +100,7 @@ async def test_the_process_gets_ready_with_the_operator_away_and_stops_when_aske
 def test_a_missing_setting_is_named_and_the_process_does_not_start(environment: dict[str, str]) -> None:
     del environment["NAVETTE_SMTP_HOST"]
     process = started(environment)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "NAVETTE_SMTP_HOST" in errors
     assert "Traceback" not in errors

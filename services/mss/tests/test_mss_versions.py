@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from navette_chassis.testing import running, until
 from navette_contracts.events import MailKind, MssDelivered, MssSent, ReportComposed, ReportWithdrawn
+from navette_mss.use_cases.refuse_replay import refuse_replay
 
 BOTH = ["professionals", "patient"]
 
@@ -143,4 +144,29 @@ async def test_a_mail_that_leaves_while_its_version_is_replaced_is_followed_by_t
         await until(lambda: world.inbox(world.CAMILLE[1]), 30)
     old, new = map(parsed, world.inbox(world.ANTOINE[1]))
     assert new["Message-ID"] != old["Message-ID"]
+    assert len(world.inbox(world.CAMILLE[1])) == 1
+
+
+async def test_a_mail_of_a_withdrawn_or_replaced_report_is_not_sent_again_by_a_replay(world: Any) -> None:
+    gone, old = world.composed(), world.composed(report="b")
+    newer = world.composed(2, report="b")
+    world.operator.faults.add({"kind": "down"})
+    service = world.service()
+
+    async def obsolete(event: ReportComposed) -> str | None:
+        row = await service.database["deliveries_done"].find_one({"payload.report_id": event.report_id})
+        return None if row is None else await service.transact(lambda uow: refuse_replay(row["payload"], uow))
+
+    async with running(service):
+        for event in (gone, old):
+            await world.send(event)
+            await until(lambda one=event: service.database["mails"].find_one({"report_id": one.report_id}))
+        await world.send(withdrawn(gone))
+        await world.send(newer)
+        assert "a été retiré" in str(await until(lambda: obsolete(gone)))
+        assert "plus récente" in str(await until(lambda: obsolete(old)))
+        world.operator.faults.clear()
+        await world.told(newer, 3)
+    (handler,) = service.delivery_handlers
+    assert handler.obsolete is refuse_replay
     assert len(world.inbox(world.CAMILLE[1])) == 1

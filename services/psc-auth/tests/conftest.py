@@ -547,7 +547,7 @@ async def audit(kafka_broker: Any) -> AsyncIterator[Expect]:
     lines: list[dict[str, Any]] = []
 
     async def expect(action: str, **fields: str) -> dict[str, Any]:
-        deadline = asyncio.get_running_loop().time() + 10
+        deadline = asyncio.get_running_loop().time() + 60
         wanted = {"action": action, **fields}.items()
         while True:
             for line in lines:

@@ -96,13 +96,21 @@ def platform(
     environment = {**os.environ, **{f"NAVETTE_{name.upper()}": str(value) for name, value in settings.items()}}
     trust = ssl.create_default_context(cafile=str(pki.directory / "internal-ca.pem"))
     trust.load_verify_locations(str(pki.directory / "igc-ca.pem"))
+
+    def ready() -> bool:
+        try:
+            return httpx.get(f"{url}/readyz", verify=trust).status_code == 200
+        except httpx.TransportError:
+            return False
+
     provider = Child("psc", double, log=directory / "psc.log", ready=lambda: is_listening(main))
     service = Child(
         "psc-auth",
         [sys.executable, "-m", "navette_psc_auth", "serve"],
         log=directory / "psc-auth.log",
-        ready=lambda: httpx.get(f"{url}/readyz", verify=trust).status_code == 200 if is_listening(http) else False,
+        ready=ready,
         env=environment,
+        start_seconds=90,
     )
     try:
         provider.start()
@@ -118,7 +126,7 @@ def platform(
 @pytest.fixture
 def browser(platform: Platform) -> Iterator[httpx.Client]:
     httpx.delete(f"{platform.control}/faults")
-    with httpx.Client(base_url=platform.url, verify=platform.trust, timeout=15) as client:
+    with httpx.Client(base_url=platform.url, verify=platform.trust, timeout=60) as client:
         yield client
 
 

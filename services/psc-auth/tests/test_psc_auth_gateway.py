@@ -1,5 +1,6 @@
 """Through the gateway: the service gets a short token and nothing of the browser's; the browser gets the answer."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -295,6 +296,19 @@ async def test_a_stream_of_events_ends_after_its_longest_time(visit: Any) -> Non
         answer = await browser.http.get("/api/report/events")
         assert answer.status_code == 200
         assert answer.content == b"data: un\n\n"
+
+
+async def test_a_logout_ends_the_open_streams_of_the_session(visit: Any) -> None:
+    # Far from its longest time, which is five minutes.
+    async with (
+        visit(stream_check_seconds=0.1) as browser,
+        asyncio.timeout(60),
+        browser.http.stream("GET", "/api/report/events") as answer,
+    ):
+        chunks = answer.aiter_raw()
+        assert await anext(chunks) == b"data: un\n\n"
+        assert (await browser.post("/auth/logout")).status_code == 200
+        assert [one async for one in chunks] == []
 
 
 async def test_a_large_document_is_passed_on_whole(visit: Any) -> None:

@@ -10,6 +10,7 @@ from joserfc.jwk import ECKey, KeySet
 from navette_psc_auth.adapters.keys import ServiceKeys, SigningKeys
 from navette_psc_auth.domain.errors import KeysUnusable
 from navette_psc_auth.domain.internal_token import service_claims
+from structlog.testing import capture_logs
 
 
 def published(keys: SigningKeys) -> KeySet:
@@ -33,10 +34,20 @@ def test_an_unusable_new_key_file_leaves_the_old_keys_in_use(own_files: Any, mon
     monkeypatch.setattr("navette_chassis.tls.CHECK_INTERVAL", 0.0)
     keys = SigningKeys(own_files.directory / "signing-keys.json")
     services = ServiceKeys(own_files.directory / "service-keys.json")
+    good = {name: (own_files.directory / name).read_text() for name in ("signing-keys.json", "service-keys.json")}
     own_files.write("signing-keys.json", "{half")
     own_files.write("service-keys.json", "{half")
-    assert jwt.decode(keys.sign({"sub": "x"}), published(keys), algorithms=["ES256"])
-    assert services.find("dmp-1") is not None
+    with capture_logs() as lines:
+        for _ in range(3):
+            assert jwt.decode(keys.sign({"sub": "x"}), published(keys), algorithms=["ES256"])
+            assert services.find("dmp-1") is not None
+        for name, content in good.items():
+            own_files.write(name, content)
+        keys.sign({"sub": "x"})
+        services.find("dmp-1")
+    for resource in ("signing_keys", "service_keys"):
+        told = [line["event"] for line in lines if line["resource"] == resource]
+        assert told == ["keys.reload_failed", "keys.reloaded"], "once at each end, however often they are used"
 
 
 def p256(kid: str, *, private: bool) -> dict[str, Any]:

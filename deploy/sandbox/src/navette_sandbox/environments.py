@@ -66,7 +66,7 @@ def service_command(name: str) -> list[str]:
     return [sys.executable, "-m", f"navette_{name.replace('-', '_')}", "serve"]
 
 
-def service_environment(layout: Layout, name: str, *, idempotent: bool) -> dict[str, str]:
+def service_environment(layout: Layout, name: str, *, idempotent: bool, fetch_wait_ms: int) -> dict[str, str]:
     """Environment of a service: what all have, and its own."""
     pki, keys = layout.pki, layout.keys
     certificate, key = pki.pair(f"service-{name}")
@@ -74,6 +74,7 @@ def service_environment(layout: Layout, name: str, *, idempotent: bool) -> dict[
         "environment": "development",
         "kafka_bootstrap": f"127.0.0.1:{layout.ports['broker']}",
         "kafka_idempotent": idempotent,
+        "kafka_fetch_wait_ms": fetch_wait_ms,
         "mongo_uri_file": keys.mongo_uri,
         "http_host": "127.0.0.1",
         "http_port": layout.ports[name],

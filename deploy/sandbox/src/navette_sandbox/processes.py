@@ -62,7 +62,7 @@ class Child:
         ready: Callable[[], bool],
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        start_seconds: float = 30.0,
+        start_seconds: float = 120.0,
         stop_seconds: float = 10.0,
     ) -> None:
         self.name = name
@@ -116,10 +116,10 @@ class Child:
             SandboxError: it ended or did not answer in time; the text ends with its last log lines.
         """
         limit = self._start_seconds if seconds is None else seconds
-        wait_until(lambda: not self.running or self._ready(), seconds=limit)
+        answered = wait_until(lambda: not self.running or self._ready(), seconds=limit)
         if not self.running:
             raise SandboxError(f"{self.name} ended with status {self.exit_code} at start.\n{self.log_tail()}")
-        if not self._ready():
+        if not answered:
             raise SandboxError(f"{self.name} did not answer within {limit:.0f} s.\n{self.log_tail()}")
 
     def start(self) -> None:

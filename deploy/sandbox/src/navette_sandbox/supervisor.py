@@ -43,7 +43,7 @@ class Sandbox:
         broker: BrokerChoice = "auto",
         without: Collection[str] = (),
         fresh: bool = False,
-        ready_seconds: float = 60.0,
+        ready_seconds: float = 180.0,
         data: Mapping[str, Path] | None = None,
         variables: Mapping[str, str] | None = None,
         say: Say = lambda _line: None,
@@ -126,7 +126,9 @@ class Sandbox:
             environments.service_command(name),
             log=self.layout.logs / f"{name}.log",
             ready=probes.service_ready(self.layout, name),
-            env=environments.service_environment(self.layout, name, idempotent=self.broker.idempotent)
+            env=environments.service_environment(
+                self.layout, name, idempotent=self.broker.idempotent, fetch_wait_ms=self.broker.fetch_wait_ms
+            )
             | self._variables,
             start_seconds=self._ready_seconds,
             stop_seconds=20.0,

@@ -410,7 +410,7 @@ class Dmp:
         if name is not None:
             context.load_cert_chain(self.folder / f"{name}.pem", self.folder / f"{name}.key")
         base = f"https://localhost:{self.simulator.ports()['port']}/si-dmp-server/v2/services"
-        return httpx.AsyncClient(verify=context, base_url=base, trust_env=False, timeout=10)
+        return httpx.AsyncClient(verify=context, base_url=base, trust_env=False, timeout=60)
 
     async def send(self, message: Message, client_name: str = "dmp-auth") -> httpx.Response:
         content_type, body = message.provide()

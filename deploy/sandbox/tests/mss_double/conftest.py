@@ -195,7 +195,7 @@ class Mss:
         return context
 
     def connect(self, name: str | None = "mss-client") -> smtplib.SMTP:
-        client = smtplib.SMTP("localhost", self.simulator.ports()["smtp_port"], timeout=10)
+        client = smtplib.SMTP("localhost", self.simulator.ports()["smtp_port"], timeout=60)
         client.starttls(context=self.context(name))
         client.ehlo()
         return client
@@ -228,7 +228,7 @@ class Mss:
         return self.simulator.store.mailbox(address).folders["INBOX"]
 
     def imap(self, name: str | None = "mss-client") -> imaplib.IMAP4:
-        client = imaplib.IMAP4("localhost", self.simulator.ports()["imap_port"], timeout=10)
+        client = imaplib.IMAP4("localhost", self.simulator.ports()["imap_port"], timeout=60)
         client.starttls(self.context(name))
         return client
 

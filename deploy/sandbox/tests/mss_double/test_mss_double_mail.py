@@ -153,7 +153,7 @@ async def test_the_sender_is_the_mailbox_of_the_certificate(mss) -> None:
 
 async def test_mail_needs_tls_first(mss) -> None:
     def attempt() -> tuple[int, bytes]:
-        client = smtplib.SMTP("localhost", mss.simulator.ports()["smtp_port"], timeout=10)
+        client = smtplib.SMTP("localhost", mss.simulator.ports()["smtp_port"], timeout=60)
         client.ehlo()
         answer = client.mail(mss.sender)
         client.close()
@@ -178,7 +178,7 @@ async def test_tls_below_1_2_is_refused(mss) -> None:
         context = mss.context()
         context.minimum_version = ssl.TLSVersion.TLSv1
         context.maximum_version = ssl.TLSVersion.TLSv1_1
-        client = smtplib.SMTP("localhost", mss.simulator.ports()["smtp_port"], timeout=10)
+        client = smtplib.SMTP("localhost", mss.simulator.ports()["smtp_port"], timeout=60)
         client.starttls(context=context)
 
     with pytest.raises(ssl.SSLError):

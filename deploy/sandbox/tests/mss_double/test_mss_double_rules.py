@@ -97,7 +97,7 @@ async def test_a_wrong_command_is_refused(mss, commands: list[str], code: int, r
 
 async def test_authentication_before_tls_is_refused(mss) -> None:
     def attempt() -> list[int]:
-        client = smtplib.SMTP("localhost", mss.simulator.ports()["smtp_port"], timeout=10)
+        client = smtplib.SMTP("localhost", mss.simulator.ports()["smtp_port"], timeout=60)
         client.ehlo()
         codes = [client.docmd("AUTH EXTERNAL =")[0], client.docmd(f"MAIL FROM:<{mss.sender}>")[0]]
         client.close()

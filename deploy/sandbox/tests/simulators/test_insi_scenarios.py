@@ -102,7 +102,7 @@ class Bench:
         if not psc:
             context.load_cert_chain(*self.pki.pair("insi-client-manu"))
         port = self.simulator.ports()["psc_port" if psc else "port"]
-        async with httpx.AsyncClient(verify=context, timeout=10) as http:
+        async with httpx.AsyncClient(verify=context, timeout=60) as http:
             return await http.post(
                 f"https://localhost:{port}/lps", content=envelope(security, sender).encode(), headers=HEADERS
             )

@@ -37,7 +37,7 @@ def client(pki: Pki, name: str | None) -> httpx.AsyncClient:
     context = ssl.create_default_context(cafile=str(pki.igc_ca))
     if name is not None:
         context.load_cert_chain(*pki.pair(name))
-    return httpx.AsyncClient(verify=context, timeout=10)
+    return httpx.AsyncClient(verify=context, timeout=60)
 
 
 class Bench:

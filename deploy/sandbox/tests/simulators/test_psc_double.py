@@ -55,7 +55,7 @@ class Bench:
         context = ssl.create_default_context(cafile=str(self.pki.igc_ca))
         if certificate is not None:
             context.load_cert_chain(*self.pki.pair(certificate))
-        return httpx.AsyncClient(verify=context, timeout=10)
+        return httpx.AsyncClient(verify=context, timeout=60)
 
     def parameters(self, **changes: str | None) -> dict[str, str]:
         challenge = base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()

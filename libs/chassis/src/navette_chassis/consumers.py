@@ -8,12 +8,13 @@ could ever handle goes to the dead letters.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
 import structlog
 from navette_contracts.events import Event
+from navette_contracts.sealed import Keyring
 from opentelemetry.trace import SpanKind
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
 
@@ -21,7 +22,7 @@ from navette_chassis import inbox
 from navette_chassis.backoff import Backoff, wait_or_stop
 from navette_chassis.clock import Clock
 from navette_chassis.database import is_transient
-from navette_chassis.decoder import OtherVersionError, PoisonError, decode_message
+from navette_chassis.decoder import OtherVersionError, PoisonError, decode_message, refuse_altered
 from navette_chassis.dlq import DeadLetter, PoisonLimit, publish_dead_letter
 from navette_chassis.inbox import AlreadyHandledError, Handled
 from navette_chassis.origin import Origin, originating_from
@@ -72,8 +73,10 @@ class Consumer:
         publisher: Publisher,
         clock: Clock,
         stopping: asyncio.Event,
+        keyring: Callable[[], Keyring] | None = None,
     ) -> None:
         self.subscription = subscription
+        self._keyring = keyring
         self._transactions = transactions
         self._publisher = publisher
         self._clock = clock
@@ -115,6 +118,8 @@ class Consumer:
         subscription = self.subscription
         try:
             received, traceparent = decode_message(record, subscription.event_class, ordered=subscription.ordered)
+            if self._keyring is not None:
+                refuse_altered(received.event, self._keyring)
         except OtherVersionError:
             self._limit.note(poison=False)
             self._count("other_version")

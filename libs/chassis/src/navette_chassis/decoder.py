@@ -6,12 +6,13 @@ anything but bytes here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from navette_contracts.cloudevents import EnvelopeError, decode
 from navette_contracts.events import ContractError, Event
+from navette_contracts.sealed import Keyring, SealError, UnknownKeyError, sealed_fields
 
 from navette_chassis.received import Received
 
@@ -27,6 +28,8 @@ class Reason(StrEnum):
     """An event of another family than its topic's."""
     CONTRACT = "contract"
     """The body breaks the contract of its type."""
+    SEAL = "sealed_field"
+    """A sealed field was altered, or holds something else than its contract says."""
     SEQUENCE = "sequence_missing"
     """An ordered handler needs a sequence and there is none."""
 
@@ -83,3 +86,23 @@ def decode_message(record: RawMessage, event_class: type[E], *, ordered: bool) -
         causation_id=envelope.causation_id,
     )
     return received, envelope.traceparent
+
+
+def refuse_altered(event: Event, keyring: Callable[[], Keyring]) -> None:
+    """Raise ``PoisonError`` when a sealed field of the event opens to nothing of its contract.
+
+    Looked at before any handler: one that keeps the field sealed would fail later, on another message. A key this
+    service does not have says nothing about the field: keys are added while messages are on their way, and who
+    needs the content waits for it.
+    """
+    for name, sealed, kind in sealed_fields(event):
+        try:
+            keys = keyring()
+        except (OSError, SealError):
+            return  # no keys at all: whoever needs one fails for that reason, and waits
+        try:
+            sealed.open(keys, kind)
+        except UnknownKeyError:
+            continue
+        except SealError:
+            raise PoisonError(Reason.SEAL, f"{name}: altered, or not what its contract says") from None

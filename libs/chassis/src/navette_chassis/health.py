@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
@@ -9,11 +10,15 @@ from pymongo.errors import PyMongoError
 from starlette.responses import JSONResponse, Response
 
 from navette_chassis.auth.guard import public
+from navette_chassis.backoff import wait_or_stop
 from navette_chassis.telemetry.metrics import metrics
 from navette_chassis.telemetry.openmetrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from navette_chassis.service import Service
+
+#: Time between two looks at the outbox where metrics are pushed and nobody asks for them, seconds.
+SAMPLE_SECONDS = 15.0
 
 
 def health_router(service: Service) -> APIRouter:
@@ -36,16 +41,24 @@ def health_router(service: Service) -> APIRouter:
     @router.get("/metrics")
     async def read_metrics() -> Response:
         """OpenMetrics text."""
-        await _sample_outbox(service)
+        await sample_outbox(service)
         return Response(metrics().text(), media_type=CONTENT_TYPE)
 
     return router
 
 
-async def _sample_outbox(service: Service) -> None:
+async def keep_sampling(service: Service, stopping: asyncio.Event) -> None:
+    """Refresh the gauges of the outbox until told to stop: a collector that is pushed to scrapes nothing."""
+    while not await wait_or_stop(stopping, SAMPLE_SECONDS):
+        await sample_outbox(service)
+
+
+async def sample_outbox(service: Service) -> None:
+    """Refresh the gauges of the outbox."""
     try:
-        oldest = await service.oldest_unpublished()
+        oldest, count = await service.backlog()
     except (PyMongoError, RuntimeError):
-        return  # database away or service not started: the gauge keeps its last value, readyz tells
+        return  # database away or service not started: the gauges keep their last value, readyz tells
+    metrics().set("navette_outbox_pending", count)
     age = 0.0 if oldest is None else max(0.0, (service.clock.now() - oldest).total_seconds())
     metrics().set("navette_outbox_oldest_pending_seconds", age)

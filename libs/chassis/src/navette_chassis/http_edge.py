@@ -107,12 +107,13 @@ class EdgeMiddleware:
             await self._app(scope, body.receive, exchange.send)
         except Exception as error:
             failed(current, error)
-            log.error(  # noqa: TRY400 - the redacted facts are the record; a traceback quotes values
-                "http.failed", method=scope["method"], status=500, **redact.describe(error)
-            )
+            problem = _last_resort(error)
+            status = exchange.status if exchange.started else problem.status
+            # Redacted facts are the record: a traceback quotes values.
+            log.error("http.failed", method=scope["method"], status=status, **redact.describe(error))  # noqa: TRY400
             if exchange.started:
                 raise
-            await exchange.refuse(_last_resort(error))
+            await exchange.refuse(problem)
 
 
 def _last_resort(error: Exception) -> ProblemError:

@@ -84,8 +84,10 @@ class Running:
             on_scheduled=self.dispatcher.nudge if self.dispatcher is not None else _nobody_waits,
         )
         subscriptions = service.subscriptions if mode.works else []
+        keyring = (lambda: service.keyring) if settings.keyring is not None else None
         self.consumers = [
-            Consumer(one, self.transactions, self.producer, service.clock, self.intake_stop) for one in subscriptions
+            Consumer(one, self.transactions, self.producer, service.clock, self.intake_stop, keyring)
+            for one in subscriptions
         ]
         self.groups = ConsumerGroups(settings, self.kafka, self.consumers, self.intake_stop)
         self._resources = AsyncExitStack()
@@ -113,6 +115,12 @@ class Running:
         if self.kafka.tls is not None:
             tls = self.kafka.tls
             self._spawn("certificates", lambda: self._watch(tls))
+        if self._service.settings.otlp_endpoint is not None:
+            from navette_chassis.health import keep_sampling
+
+            self._spawn("gauges", lambda: keep_sampling(self._service, self.intake_stop))
+        for consumer in self.consumers:
+            metrics().set("navette_consumer_stopped", 0, consumer=consumer.subscription.name)
         await self.groups.start()
         metrics().observe("navette_relay_active", lambda: float(self.lease.held))
         self._started = True
@@ -132,6 +140,7 @@ class Running:
         self._lease_stop.set()
         await self._finish("lease", self._service.settings.lease_ttl_seconds)
         await self._finish("certificates", 1.0)
+        await self._finish("gauges", 1.0)
         await self.producer.stop()
         for resource in self._service.resources:
             resource.opened.clear()

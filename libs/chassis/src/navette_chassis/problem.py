@@ -8,6 +8,7 @@ from typing import Any
 
 MEDIA_TYPE = "application/problem+json"
 
+_NOT_FOUND = "Cet objet n'existe pas ou ne vous est pas accessible."
 _TITLES = {
     400: "Requête invalide",
     401: "Authentification requise",
@@ -68,7 +69,7 @@ class ProblemError(Exception):
         return cls(403, "forbidden", detail)
 
     @classmethod
-    def not_found(cls, detail: str = "Cet objet n'existe pas ou ne vous est pas accessible.") -> ProblemError:
+    def not_found(cls, detail: str = _NOT_FOUND) -> ProblemError:
         """404."""
         return cls(404, "not-found", detail)
 
@@ -91,3 +92,13 @@ class ProblemError(Exception):
             "detail": self.detail,
             "errors": [{"field": one.field, "rule": one.rule} for one in self.errors],
         }
+
+
+class OutOfSightError(ProblemError):
+    """An object of a site for which the caller does not work: answered as one that does not exist.
+
+    A 403 would tell a stranger which ids exist. Catch it to record the refusal.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(404, "not-found", _NOT_FOUND)

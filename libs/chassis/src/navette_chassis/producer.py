@@ -54,7 +54,8 @@ class KafkaTls:
             if self._files.cert is not None:
                 self.context.load_cert_chain(self._files.cert, self._files.key)
         except OSError:
-            log.warning("tls.reload_failed", certificate=self._files.name)
+            if self._watch.refuse():
+                log.warning("tls.reload_failed", certificate=self._files.name)
             return False
         self._watch.accept()
         log.info("tls.reloaded", certificate=self._files.name)

@@ -23,6 +23,7 @@ from navette_chassis.outbox import OUTBOX
 from navette_chassis.producer import PublishError
 from navette_chassis.steps import Step, reached
 from navette_chassis.telemetry import metrics
+from navette_chassis.telemetry.recurrence import Recurrence
 
 log = structlog.get_logger("navette.relay")
 
@@ -66,6 +67,7 @@ class Relay:
         self._blocked: set[str] = set()
         self._failures: dict[str, int] = {}
         self._acknowledged: set[str] = set()
+        self._recurrence = Recurrence()
         self._look = True
         self._looked_past_lanes = False
         self.last_pass_at: float | None = None
@@ -105,6 +107,10 @@ class Relay:
         """When the oldest event still waiting was promised; None when nothing waits."""
         row = await self._outbox.find_one({}, sort=[("_id", 1)], projection={"created_at": True})
         return row["created_at"] if row is not None else None
+
+    async def unpublished(self) -> int:
+        """How many events wait, as the collection itself counts: no row is read."""
+        return await self._outbox.estimated_document_count()
 
     async def _rest(self, stop: asyncio.Task[Any]) -> None:
         wake = asyncio.create_task(self._wake.wait())
@@ -177,7 +183,9 @@ class Relay:
         self._failures[key] = self._failures.get(key, 0) + 1
         self._blocked.add(key)
         self._looked_past_lanes = True
-        log.warning("event_not_published", topic=row["topic"], event_id=row["_id"], code=code)
+        repeated = self._recurrence.note((row["topic"], code))
+        if repeated is not None:
+            log.warning("event_not_published", topic=row["topic"], event_id=row["_id"], code=code, repeated=repeated)
         await asyncio.sleep(_RETRY.delay(self._failures[key]))
 
     async def _remove(self) -> None:

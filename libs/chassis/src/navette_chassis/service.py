@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import structlog
 from navette_contracts.events import Event
-from navette_contracts.sealed import Keyring, KeyringError
+from navette_contracts.sealed import Keyring
 
 from navette_chassis.clock import Clock, SystemClock
 from navette_chassis.index import Index
+from navette_chassis.keyring_file import KeyringFile
 from navette_chassis.origin import current_origin
 from navette_chassis.settings import ServiceSettings
 from navette_chassis.subscription import Handler, Subscription
@@ -77,6 +78,8 @@ class DeliveryHandler:
     channel: Channel
     attempt: Callable[[Delivery], Awaitable[Outcome]]
     settle: Callable[[Delivery, Outcome, UnitOfWork], Awaitable[None]]
+    obsolete: Callable[[Mapping[str, Any], UnitOfWork], Awaitable[str | None]] | None = None
+    """Why a delivery with this payload must never go again, as a French sentence; None if it may."""
 
 
 class Service:
@@ -97,7 +100,7 @@ class Service:
         self._running: Running | None = None
         self._asgi: FastAPI | None = None
         self._clients: dict[str, httpx.AsyncClient] = {}
-        self._keyring: tuple[int, Keyring] | None = None
+        self._keyring: KeyringFile | None = None
 
     # Declarations
 
@@ -127,12 +130,17 @@ class Service:
         *,
         attempt: Callable[[Delivery], Awaitable[Outcome]],
         settle: Callable[[Delivery, Outcome, UnitOfWork], Awaitable[None]],
+        obsolete: Callable[[Mapping[str, Any], UnitOfWork], Awaitable[str | None]] | None = None,
     ) -> None:
-        """Deliver what is scheduled on a channel (``navette_chassis.deliveries``)."""
+        """Deliver what is scheduled on a channel (``navette_chassis.deliveries``).
+
+        ``obsolete`` is asked before an operator's replay of an ended delivery, with its payload: a French
+        sentence says why it must not go again, whatever ended it; None lets it go.
+        """
         if any(known.channel.name == channel.name for known in self.delivery_handlers):
             message = f"the channel {channel.name} is declared twice"
             raise ValueError(message)
-        self.delivery_handlers.append(DeliveryHandler(channel, attempt, settle))
+        self.delivery_handlers.append(DeliveryHandler(channel, attempt, settle, obsolete))
 
     def router(self, router: APIRouter) -> None:
         """Serve routes; each must say who may call it (``require``) or that anyone may (``public``)."""
@@ -205,24 +213,14 @@ class Service:
 
     @property
     def keyring(self) -> Keyring:
-        """Keys of the sealed fields, read again when the file has changed; ``RuntimeError`` if none is configured.
-
-        A changed file that is no keyring (half-written, gone) leaves the keys read before in use.
-        """
+        """Keys of the sealed fields, read again when the file has changed; ``RuntimeError`` if none is configured."""
         path = self.settings.keyring
         if path is None:
             message = "no keyring is configured: NAVETTE_KEYRING"
             raise RuntimeError(message)
-        changed = path.stat().st_mtime_ns if path.exists() else 0
-        if self._keyring is None or self._keyring[0] != changed:
-            try:
-                self._keyring = (changed, Keyring.from_file(path))
-            except (OSError, KeyringError):
-                if self._keyring is None:
-                    raise
-                log.warning("keys.reload_failed", resource="keyring")
-                self._keyring = (changed, self._keyring[1])
-        return self._keyring[1]
+        if self._keyring is None:
+            self._keyring = KeyringFile(path)
+        return self._keyring.keys()
 
     def client(self, service_name: str) -> httpx.AsyncClient:
         """An HTTP client of another service: base URL, TLS and a service token for that audience."""
@@ -247,9 +245,10 @@ class Service:
             return {"service": "not_started"}
         return await self._running.checks()
 
-    async def oldest_unpublished(self) -> datetime | None:
-        """When the oldest event still in the outbox was promised; None when all have left."""
-        return await self.running.relay.oldest_unpublished()
+    async def backlog(self) -> tuple[datetime | None, int]:
+        """When the oldest event still in the outbox was promised (None: all have left), and how many there are."""
+        relay = self.running.relay
+        return await relay.oldest_unpublished(), await relay.unpublished()
 
     async def start(self, mode: Mode = Mode.SERVE) -> None:
         """Open resources, ensure indexes, start relay, consumers and dispatcher.

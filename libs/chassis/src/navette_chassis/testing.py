@@ -12,9 +12,12 @@ from navette_chassis.service import Mode, Service
 
 T = TypeVar("T")
 
+#: How long a test waits for what must come, seconds: patience costs nothing on a quick machine.
+PATIENCE = 60.0
+
 
 @asynccontextmanager
-async def running(service: Service, mode: Mode = Mode.SERVE, *, seconds: float = 20.0) -> AsyncIterator[Service]:
+async def running(service: Service, mode: Mode = Mode.SERVE, *, seconds: float = PATIENCE) -> AsyncIterator[Service]:
     """Start a service, wait until it is ready, stop it at the end of the block."""
     await service.start(mode)
     try:
@@ -30,10 +33,10 @@ async def is_ready(service: Service) -> bool:
 
 
 @overload
-async def until(condition: Callable[[], Coroutine[Any, Any, T]], seconds: float = 20.0) -> T: ...
+async def until(condition: Callable[[], Coroutine[Any, Any, T]], seconds: float = PATIENCE) -> T: ...
 @overload
-async def until(condition: Callable[[], T], seconds: float = 20.0) -> T: ...
-async def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+async def until(condition: Callable[[], T], seconds: float = PATIENCE) -> T: ...
+async def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """Wait until the condition (plain or asynchronous) gives something true and return it.
 
     Raises ``AssertionError`` after the deadline, naming what was still missing.

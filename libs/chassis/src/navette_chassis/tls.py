@@ -81,6 +81,7 @@ class FileWatch:
         self._monotonic = monotonic
         self._seen = self._look()
         self._next_look = monotonic() + CHECK_INTERVAL
+        self._refused = False
 
     def changed(self) -> bool:
         """Whether the files differ from when ``accept`` was last called; looks once a second at most."""
@@ -92,6 +93,12 @@ class FileWatch:
     def accept(self) -> None:
         """Take the present files as seen."""
         self._seen = self._look()
+        self._refused = False
+
+    def refuse(self) -> bool:
+        """Say that the files cannot be used as they are, to be looked at again; True the first time: worth a line."""
+        first, self._refused = not self._refused, True
+        return first
 
     def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
         return tuple(_identity(path) for path in self._paths)
@@ -131,7 +138,8 @@ class ServerTls:
             self._files.server_context()  # the pair must fit together before the live context takes it
             self.context.load_cert_chain(self._files.cert, self._files.key)
         except OSError:
-            log.warning("tls.reload_failed", certificate=self._files.name)
+            if self._watch.refuse():
+                log.warning("tls.reload_failed", certificate=self._files.name)
             return False
         self._watch.accept()
         log.info("tls.reloaded", certificate=self._files.name)
@@ -183,7 +191,8 @@ class ReloadingTransport(httpx.AsyncBaseTransport):
         try:
             fresh = _Shared(self._make(self._files.client_context()))
         except OSError:
-            log.warning("tls.reload_failed", certificate=self._files.name)
+            if self._watch.refuse():
+                log.warning("tls.reload_failed", certificate=self._files.name)
             return
         self._watch.accept()
         old, self._current = self._current, fresh

@@ -140,7 +140,7 @@ class Office:
             yield dispatchers
         finally:
             stopping.set()
-            _, pending = await asyncio.wait(tasks, timeout=10)
+            _, pending = await asyncio.wait(tasks, timeout=30)
             for task in pending:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=bool(pending))
@@ -152,7 +152,7 @@ class Office:
                 return dict(row)
         return None
 
-    async def reaches(self, key: str, state: str, seconds: float = 20.0) -> dict[str, Any]:
+    async def reaches(self, key: str, state: str, seconds: float = 60.0) -> dict[str, Any]:
         async def there() -> dict[str, Any] | None:
             row = await self.row(key)
             return row if row is not None and row["state"] == state else None

@@ -73,7 +73,7 @@ async def finish(office: Any, keys: list[str]) -> None:
     worker = await start_worker(office, "never")
     try:
         for key in keys:
-            await office.reaches(key, "delivered", seconds=40)
+            await office.reaches(key, "delivered", seconds=90)
     finally:
         worker.kill()
         await worker.wait()

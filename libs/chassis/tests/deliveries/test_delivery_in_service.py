@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from navette_chassis.deliveries import Channel, Outcome
@@ -10,7 +9,7 @@ from navette_chassis.testing import running, until
 
 
 async def test_an_event_becomes_a_delivery_and_its_outcome_an_event_under_one_correlation(world):
-    service = world.service(delivery_poll_seconds=5.0)
+    service = world.service(delivery_poll_seconds=300.0)
     published = world.new_event("published")
     accepted: list[str] = []
     received: list[Any] = []
@@ -35,11 +34,9 @@ async def test_an_event_becomes_a_delivery_and_its_outcome_an_event_under_one_co
     service.deliver(Channel("dmp.publish", "dmp"), attempt=attempt, settle=settle)
     async with running(service):
         assert (await service.checks())["dispatcher"] == "ok"
-        started = time.perf_counter()
         message = world.message("t1", 7)
         await world.send(message, message, key="t1")
-        await until(lambda: received)
-        waited = time.perf_counter() - started
+        await until(lambda: received)  # a commit wakes the dispatcher: its poll is minutes away
         row = await world.database["deliveries_done"].find_one({"key": "t1"})
     assert accepted == ["t1"], "the duplicate message schedules nothing"
     assert received[0].event.number == 7
@@ -47,4 +44,3 @@ async def test_an_event_becomes_a_delivery_and_its_outcome_an_event_under_one_co
     assert row["correlation_id"] == "c-t1"
     assert row["causation_id"] is not None
     assert row["traceparent"], "the attempt belongs to the trace of the message"
-    assert waited < 4.0, "a commit wakes the dispatcher: nobody waited for its poll of five seconds"

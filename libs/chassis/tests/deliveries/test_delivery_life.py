@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from navette_chassis.deliveries import Channel, Outcome, RetryPolicy
+from navette_chassis.testing import until
 from navette_contracts.events import ErrorClass, WhoMustAct
 
 
@@ -124,11 +125,7 @@ async def test_it_is_given_up_after_72_hours_with_an_operator_notice(office, noo
         while (row := await office.row("k1")) is not None and row["state"] != "failed":
             noon.advance(timedelta(hours=1, minutes=1))
             tried += 1
-            for _ in range(500):
-                row = await office.row("k1")
-                if row["state"] == "failed" or (row["state"] == "retry_scheduled" and row["attempt"] == tried):
-                    break
-                await asyncio.sleep(0.01)
+            row = await until(lambda tried=tried: _after(office, tried))
     assert row["finished_at"] - row["first_attempt_at"] >= timedelta(hours=72)
     assert row["finished_at"] - row["first_attempt_at"] < timedelta(hours=74)
     assert len(row["attempts"]) == 50, "the history is capped"
@@ -136,6 +133,12 @@ async def test_it_is_given_up_after_72_hours_with_an_operator_notice(office, noo
     assert row["who_must_act"] == "operator"
     assert office.remote.settled[0][1].error_class is ErrorClass.EXHAUSTED
     assert await office.notices() == ["delivery_failed"]
+
+
+async def _after(office, tried):
+    row = await office.row("k1")
+    waits = row["state"] == "retry_scheduled" and row["attempt"] == tried
+    return row if waits or row["state"] == "failed" else None
 
 
 async def test_it_does_not_leave_before_its_time(office, noon):

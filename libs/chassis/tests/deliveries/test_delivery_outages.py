@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 from navette_chassis.deliveries import BreakerPolicy, Channel, Outcome
 from navette_chassis.testing import until
 
 QUICK = BreakerPolicy(failures=3, probe_after_seconds=0.2, probe_cap_seconds=0.4)
+SLOW = BreakerPolicy(failures=3, probe_after_seconds=2.0, probe_cap_seconds=2.0)
 
 
 class Outage:
     """Wraps the remote's attempt: nobody answers while ``down``."""
 
-    def __init__(self, office) -> None:
+    def __init__(self, office, breaker=QUICK) -> None:
         self.down = True
-        self.calls = 0
+        self.called_at = []
         self._attempt = office.remote.attempt
         office.remote.attempt = self.attempt
         office.channels = [
-            Channel("dmp.publish", "dmp", retry=office.channels[0].retry, breaker=QUICK),
-            Channel("dmp.withdraw", "dmp", retry=office.channels[0].retry, breaker=QUICK),
+            Channel("dmp.publish", "dmp", retry=office.channels[0].retry, breaker=breaker),
+            Channel("dmp.withdraw", "dmp", retry=office.channels[0].retry, breaker=breaker),
         ]
+
+    @property
+    def calls(self) -> int:
+        return len(self.called_at)
 
     async def attempt(self, delivery):
         if self.down:
-            self.calls += 1
+            self.called_at.append(asyncio.get_running_loop().time())
             return Outcome.transient("connection_refused", endpoint_down=True)
         return await self._attempt(delivery)
 
@@ -53,15 +59,13 @@ async def test_an_outage_has_one_notice_at_its_start_and_one_at_its_end_with_sev
 
 
 async def test_while_it_is_down_only_probes_go_out(office):
-    outage = Outage(office)
+    outage = Outage(office, SLOW)
     await office.schedule(*(f"k{number}" for number in range(30)))
+    to_open = 3 + 3  # failures to open, those in flight then
     async with office.at_work():
-        await until(lambda: is_open(office))
-        started, calls = asyncio.get_running_loop().time(), outage.calls
-        await until(lambda: outage.calls >= calls + 4)
-        lasted = asyncio.get_running_loop().time() - started
-    assert lasted >= 0.2, "four probes do not leave at once"
-    assert outage.calls <= 3 + 3 + 4 + 1, "failures to open, those in flight then, the probes"
+        await until(lambda: outage.calls >= to_open + 2)
+    probes = outage.called_at[to_open:]
+    assert all(later - earlier >= 0.9 for earlier, later in pairwise(probes)), "at least half of two seconds apart"
     untouched = await office.database["deliveries"].count_documents({"attempt": 0})
     assert untouched >= 15, "waiting deliveries do not burn their attempts"
 

@@ -50,8 +50,8 @@ class Host:
     async def checks(self) -> dict[str, str]:
         return self.state
 
-    async def oldest_unpublished(self) -> None:
-        return None
+    async def backlog(self) -> tuple[None, int]:
+        return None, 7
 
 
 @pytest.fixture

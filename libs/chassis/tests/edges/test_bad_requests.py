@@ -14,6 +14,7 @@ from navette_chassis.auth import public
 from navette_chassis.http import ApiModel, FieldProblem, ProblemError
 from pydantic import Field, field_validator
 from pymongo.errors import ServerSelectionTimeoutError
+from structlog.testing import capture_logs
 
 
 class Traits(ApiModel):
@@ -183,9 +184,11 @@ async def test_an_unexpected_exception_is_a_plain_500_without_its_text(client, c
 
 
 async def test_an_unreachable_database_is_a_503_to_try_again(client):
-    answer = await client.get("/no-database")
+    with capture_logs() as lines:
+        answer = await client.get("/no-database")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "db1" not in answer.text
+    assert [line["status"] for line in lines if line["event"] == "http.failed"] == [503], "what the client was told"
 
 
 async def test_problems_raised_by_a_use_case_become_the_answer(client):

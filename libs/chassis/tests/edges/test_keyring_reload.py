@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from navette_chassis import Service
 from navette_contracts.sealed import KeyringError
+from structlog.testing import capture_logs
 
 
 def keyring(*kids: str) -> str:
@@ -37,12 +38,16 @@ def test_the_keys_stay_in_use_while_their_file_is_half_written(path: Path) -> No
     replace(path, keyring("one"), 1)
     service = service_with(path)
     assert service.keyring.current == "one"
-    replace(path, '{"current": "tw', 2)
-    assert service.keyring.current == "one"
-    path.unlink()
-    assert service.keyring.current == "one"
-    replace(path, keyring("one", "two"), 3)
-    assert service.keyring.current == "two"
+    with capture_logs() as lines:
+        for moment in (2, 3):
+            replace(path, '{"current": "tw', moment)
+            assert service.keyring.current == "one"
+        path.unlink()
+        assert service.keyring.current == "one"
+        replace(path, keyring("one", "two"), 4)
+        assert service.keyring.current == "two"
+        assert service.keyring.current == "two"
+    assert [line["event"] for line in lines] == ["keys.reload_failed", "keys.reloaded"], "once at each end"
 
 
 def test_a_service_does_not_begin_without_keys(path: Path) -> None:

@@ -71,7 +71,7 @@ class Desk:
 
 @asynccontextmanager
 async def serving(desk: Desk, tls: ssl.SSLContext | None = None, **limits: Any) -> AsyncIterator[MllpServer]:
-    server = MllpServer(Listener("pam", stop_seconds=2.0, **limits), desk, tls=tls)
+    server = MllpServer(Listener("pam", stop_seconds=10.0, **limits), desk, tls=tls)
     await server.start()
     try:
         yield server
@@ -89,7 +89,7 @@ async def line(server: MllpServer) -> AsyncIterator[tuple[asyncio.StreamReader, 
 
 
 async def answer(reader: asyncio.StreamReader) -> bytes:
-    return (await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 5))[1:-2]
+    return (await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 30))[1:-2]
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ async def test_a_peer_that_never_speaks_mllp_is_cut_off(desk: Desk) -> None:
 async def test_silence_and_a_message_that_does_not_end_close_the_connection(desk: Desk, sent: bytes) -> None:
     async with serving(desk, idle_seconds=0.2, message_seconds=0.2) as server, line(server) as (reader, writer):
         writer.write(sent)
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), 30) == b""
 
 
 async def test_a_message_cut_by_the_end_of_the_connection_is_recorded_and_not_taken(desk: Desk) -> None:
@@ -191,7 +191,7 @@ async def test_one_connection_too_many_is_closed(desk: Desk) -> None:
         writer.write(frame(adt("1")))
         await answer(reader)
         async with line(server) as (second, _):
-            assert await asyncio.wait_for(second.read(), 5) == b""
+            assert await asyncio.wait_for(second.read(), 30) == b""
         writer.write(frame(adt("2")))
         assert b"MSA|AA|2" in await answer(reader)
 
@@ -201,7 +201,7 @@ async def test_when_a_message_cannot_be_kept_there_is_no_answer_and_others_go_on
     async with serving(desk) as server:
         async with line(server) as (reader, writer):
             writer.write(frame(adt("1")))
-            assert await asyncio.wait_for(reader.read(), 5) == b""
+            assert await asyncio.wait_for(reader.read(), 30) == b""
         desk.broken = False
         async with line(server) as (reader, writer):
             writer.write(frame(adt("1")))
@@ -280,7 +280,7 @@ async def test_nobody_listening_means_not_sent(desk: Desk) -> None:
 
 
 @asynccontextmanager
-async def answering(*answers: bytes) -> AsyncIterator[Destination]:
+async def answering(*answers: bytes, answer_seconds: float = 0.3) -> AsyncIterator[Destination]:
     """A peer that answers each message with given bytes, whatever was asked."""
 
     async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -293,12 +293,12 @@ async def answering(*answers: bytes) -> AsyncIterator[Destination]:
 
     server = await asyncio.start_server(peer, "127.0.0.1", 0)
     async with server:
-        yield Destination("gam", "127.0.0.1", server.sockets[0].getsockname()[1], answer_seconds=0.3)
+        yield Destination("gam", "127.0.0.1", server.sockets[0].getsockname()[1], answer_seconds=answer_seconds)
 
 
 async def test_a_late_answer_to_another_message_is_not_taken_for_ours() -> None:
     async with (
-        answering(frame(ack(adt("1"), "AE")), frame(ack(adt("2")))) as destination,
+        answering(frame(ack(adt("1"), "AE")), frame(ack(adt("2"))), answer_seconds=30) as destination,
         mllp_client(destination) as client,
     ):
         assert (await client.send(adt("2"), "2")).code == "AA"

@@ -110,6 +110,25 @@ def test_lines_of_libraries_keep_their_template_and_lose_their_values(lines):
     assert CANARY not in json.dumps(lines())
 
 
+def test_what_a_library_repeats_is_told_once_a_minute_with_how_often(lines, monkeypatch):
+    now = [1000.0]
+    handler = next(one for one in logging.getLogger().handlers if isinstance(one, logs._LibraryHandler))
+    monkeypatch.setattr(handler._recurrence, "_monotonic", lambda: now[0])
+    library = logging.getLogger("aiokafka.conn")
+
+    def complain() -> None:
+        library.error("Unable connect to node with id %s", 1)
+
+    for _ in range(500):
+        complain()
+    library.error("another place of %s", "the code")
+    assert [line["library_template"][:7] for line in lines()] == ["Unable ", "another"]
+    now[0] += 60
+    complain()
+    complain()
+    assert [line.get("repeated") for line in lines()] == [None, None, 499]
+
+
 def test_a_log_line_names_its_correlation_and_its_trace(lines, spans):
     with originating_from(Origin("c-1")), tracing.span("work"):
         structlog.get_logger("navette.test").info("work.done")
@@ -264,6 +283,7 @@ async def test_metrics_and_probes_are_served(client_of, fresh_metrics):
         metrics = await client.get("/metrics")
     assert metrics.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert "navette_outbox_oldest_pending_seconds 0" in metrics.text
+    assert "navette_outbox_pending 7" in metrics.text
     assert 'route="/readyz",status="200"' in fresh_metrics.text()
 
 

@@ -15,6 +15,7 @@ import pytest
 from cryptography import x509
 from navette_chassis import tls
 from navette_chassis.tls import ReloadingTransport, ServerTls, TlsFiles
+from structlog.testing import capture_logs
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +62,10 @@ async def test_a_server_shows_a_renewed_certificate_without_restart(pki, tmp_pat
         assert served.refresh()
         after = await shown_by(port, trusted)
         (tmp_path / "cert.pem").write_text("half written")
-        assert not served.refresh(), "a broken file keeps the old certificate in use"
+        with capture_logs() as lines:
+            assert not served.refresh(), "a broken file keeps the old certificate in use"
+            assert not served.refresh()
+        assert [line["event"] for line in lines] == ["tls.reload_failed"], "told once, however often it is looked at"
         assert await shown_by(port, trusted) == after
     assert before != after
 

@@ -23,6 +23,7 @@ from navette_dmp.domain.submission import SubmissionRules
 from navette_dmp.domain.vihf import Software, VihfProfile
 from navette_dmp.settings import DmpSettings
 from navette_dmp.use_cases.publish_document import PublishDocument
+from navette_dmp.use_cases.refuse_replay import refuse_replay
 from navette_dmp.use_cases.schedule_publication import CHANNEL, PUBLICATIONS, schedule_publication
 from navette_dmp.use_cases.schedule_withdrawal import WITHDRAWALS, schedule_withdrawal
 from navette_dmp.use_cases.settle_publication import settle_publication
@@ -45,7 +46,7 @@ def create_service(settings: DmpSettings) -> Service:
     service.index(PUBLICATIONS, "report_id")
     service.on(ReportComposed, ordered=True)(schedule_publication)
     service.on(ReportWithdrawn, ordered=True)(schedule_withdrawal)
-    service.deliver(_channel(settings, CHANNEL), attempt=attempt, settle=settle_publication)
+    service.deliver(_channel(settings, CHANNEL), attempt=attempt, settle=settle_publication, obsolete=refuse_replay)
     service.deliver(_channel(settings, WITHDRAWALS), attempt=withdraw, settle=settle_withdrawal)
     service.router(publications_router(publications))
     return service

@@ -51,6 +51,11 @@ def _token(*roles: str) -> str:
     return jwt.encode({"alg": "ES256", "kid": "pam"}, claims | {"rpps": "99700001003"}, KEY)
 
 
+async def _as_operator(request: httpx.Request) -> None:
+    """A token of this moment at each request: a test may outlive one."""
+    request.headers.setdefault("Authorization", f"Bearer {_token('operator')}")
+
+
 class Receiver:
     """A connected system: answers as told and remembers every message."""
 
@@ -93,7 +98,7 @@ class Links:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(b"\x0b" + data + b"\x1c\r")
         try:
-            return (await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 20))[1:-2]
+            return (await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 60))[1:-2]
         finally:
             writer.close()
 
@@ -206,8 +211,8 @@ def open_links(settings: InsSettings, tmp_path: Path) -> Callable[..., Any]:
             app = service.asgi
             app.state.token_verifier = TokenVerifier(audience="ins", jwks=JwksCache(public_keys), clock=SystemClock())
             transport = httpx.ASGITransport(app=app)
-            headers = {"Authorization": f"Bearer {_token('operator')}"}
-            async with httpx.AsyncClient(transport=transport, base_url="http://ins", headers=headers) as http:
+            hooks = {"request": [_as_operator]}
+            async with httpx.AsyncClient(transport=transport, base_url="http://ins", event_hooks=hooks) as http:
                 yield Links(service, http, senders, configured)
 
     return start

@@ -27,6 +27,7 @@ from navette_mss.api.mails import mails_router
 from navette_mss.domain.archive import Software
 from navette_mss.settings import MssSettings
 from navette_mss.use_cases.read_mailbox import ReadMailbox
+from navette_mss.use_cases.refuse_replay import refuse_replay
 from navette_mss.use_cases.schedule_mails import CHANNEL, schedule_mails
 from navette_mss.use_cases.send_mail import MailRules, SendMail
 from navette_mss.use_cases.settle_mail import settle_mail
@@ -56,7 +57,7 @@ def create_service(settings: MssSettings) -> Service:
     service.index(RECEIPTS, "message_id")
     service.on(ReportComposed, ordered=True)(schedule_mails)
     service.on(ReportWithdrawn, ordered=True)(tell_withdrawal)
-    service.deliver(_channel(settings), attempt=attempt, settle=settle_mail)
+    service.deliver(_channel(settings), attempt=attempt, settle=settle_mail, obsolete=refuse_replay)
     service.router(mails_router(mails))
     return service
 

@@ -53,8 +53,10 @@ class PscAuthSettings(ServiceSettings):
     #: Base URL of each service behind the gateway.
     upstreams: dict[str, str] = Field(default_factory=dict)
     upstream_timeout_seconds: float = Field(default=30.0, gt=0)
-    #: A stream of events is cut after this time and resumed by the browser, so that a logout ends it.
+    #: A stream of events is cut after this time and resumed by the browser, so that rights are looked at again.
     stream_max_seconds: float = Field(default=300.0, gt=0)
+    #: How often an open stream asks whether its session was ended: a logout ends it within this time.
+    stream_check_seconds: float = Field(default=2.0, gt=0)
 
     default_return_to: str = "/api/report/pages/journey"
     return_to_prefixes: list[str] = Field(default=["/api/report/pages/"])

@@ -81,7 +81,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.on(ReportSigned, name="compose_signed_report")(compose_signed_report(desk))
     service.on(ReportAnnounced, name="compose_announced_report")(compose_announced_report(desk))
     service.on(DmpPublished)(fold_outcomes.fold_dmp_published)
-    service.on(DmpRejected)(fold_outcomes.fold_dmp_rejected)
+    service.on(DmpRejected, name="fold_dmp_rejected")(fold_outcomes.fold_dmp_rejected(desk))
     service.on(DmpWithdrawn)(fold_outcomes.fold_dmp_withdrawn)
     service.on(DmpVisibilityChanged)(fold_outcomes.fold_dmp_visibility)
     service.on(MssSent)(fold_outcomes.fold_mss_sent)

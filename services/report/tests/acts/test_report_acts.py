@@ -264,7 +264,7 @@ def test_a_report_stands_on_the_list_of_what_it_needs(samples):
 
 def test_offers_are_what_would_be_accepted_and_never_to_hide(samples):
     draft = samples.draft()
-    assert [offer for offer, _ in offered(draft)] == [Offer.EDIT, Offer.PROPOSE, Offer.SIGN]
+    assert [offer for offer, _ in offered(draft)] == [Offer.EDIT, Offer.CHOOSE, Offer.PROPOSE, Offer.SIGN]
     asked = acts.propose(draft, (BRUNO,), by_rpps=ANNE, at=T0)
     assert Offer.AGREE in dict(offered(asked))
     assert Offer.SIGN not in dict(offered(asked))

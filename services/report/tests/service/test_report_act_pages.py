@@ -210,5 +210,5 @@ async def test_an_act_already_done_elsewhere_is_not_done_twice(world: Any) -> No
         assert (await doctor.post(f"/pages/reports/{report_id}/acts/sign", json={})).status_code == 415
         assert (await doctor.get(f"/pages/reports/{report_id}/acts/hide")).status_code == 422
     async with world.radiologist(sites=[world.other_site]) as stranger:
-        assert (await stranger.get(f"/pages/reports/{report_id}/acts/withdraw")).status_code == 403
-        assert (await send(stranger, report_id, "withdraw", {"confirmed": "true"})).status_code == 403
+        assert (await stranger.get(f"/pages/reports/{report_id}/acts/withdraw")).status_code == 404
+        assert (await send(stranger, report_id, "withdraw", {"confirmed": "true"})).status_code == 404

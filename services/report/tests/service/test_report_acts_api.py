@@ -160,6 +160,53 @@ async def test_a_version_the_dmp_refused_is_not_named_by_the_next(world: Any, ou
 
 
 @pytest.mark.dsr("RIS.DMP.02")
+async def test_a_correction_written_before_the_dmp_refused_the_first_version_gets_there_without_naming_it(
+    world: Any, outbox_events: Any
+) -> None:
+    report_id = await qualified_report(world)
+    (first,) = await composed(world, outbox_events, report_id, 1)
+    await replacement(world, report_id, 1, conclusion="Conclusion corrigée.")
+    await world.sign(report_id)
+    _, second = await composed(world, outbox_events, report_id, 2)
+    assert second.replaces_unique_id == first.document.unique_id  # nobody knows yet that it will be refused
+
+    async def refuse(event: ReportComposed, code: str) -> None:
+        await world.emit(
+            DmpRejected(
+                report_id=report_id, version=event.version, unique_id=event.document.unique_id,
+                error_class=ErrorClass.PERMANENT, code=code, who_must_act=WhoMustAct.NOBODY,
+                rejected_at=world.service.clock.now(),
+            )
+        )  # fmt: skip
+
+    await refuse(first, "DMPClosed")
+    await refuse(second, "replaced-document-absent")
+    *_, third = await composed(world, outbox_events, report_id, 3)
+    assert (third.version, third.audience, third.replaces_unique_id) == (2, (Audience.DMP,), None)
+    assert third.document.set_id == first.document.set_id
+    lines = await world.become(report_id, dmp="scheduled")
+    assert lines["dmp"]["reason"] is None
+    await arrive(world, third)
+    await world.become(report_id, dmp="delivered")
+    # A refusal for another reason is not answered with another document.
+    await refuse(second, "replaced-document-absent")
+    report = (await world.journey(report_id))["report"]
+    assert sum(len(one["unique_ids"]) for one in report["versions"]) == 3
+
+
+@pytest.mark.dsr("RIS.DMP.02", "RIS.DMP.03")
+async def test_a_version_withheld_from_the_dmp_is_not_named_by_the_next_one(world: Any, outbox_events: Any) -> None:
+    report_id = await qualified_report(world, withheld_from_dmp=True)
+    (first,) = await composed(world, outbox_events, report_id, 1)
+    assert Audience.DMP not in first.audience
+    await replacement(world, report_id, 1)
+    assert (await world.sign(report_id, withheld_from_dmp=False)).status_code == 200
+    _, second = await composed(world, outbox_events, report_id, 2)
+    assert Audience.DMP in second.audience
+    assert second.replaces_unique_id is None
+
+
+@pytest.mark.dsr("RIS.DMP.02")
 async def test_a_replacement_built_on_anything_but_the_last_version_is_refused(world: Any, outbox_events: Any) -> None:
     report_id = await qualified_report(world)
     await composed(world, outbox_events, report_id, 1)
@@ -384,9 +431,9 @@ async def test_only_a_radiologist_of_the_site_does_what_binds_the_site(world: An
     async with world.caller("secretary") as caller:
         assert (await caller.post(f"/reports/{report_id}/{name}", json=body)).status_code == 403
     async with world.radiologist(sites=[world.other_site]) as caller:
-        assert (await caller.post(f"/reports/{report_id}/{name}", json=body)).status_code == 403
-    async with world.radiologist() as caller:
-        assert (await caller.post(f"/reports/unknown/{name}", json=body)).status_code == 404
+        elsewhere = await caller.post(f"/reports/{report_id}/{name}", json=body)
+        nowhere = await caller.post(f"/reports/unknown/{name}", json=body)
+    assert (elsewhere.status_code, elsewhere.json()) == (404, nowhere.json()), "nobody learns which reports exist"
 
 
 async def test_the_page_shows_the_chain_of_versions_and_the_acts_with_whose_they_are(

@@ -94,10 +94,20 @@ async def test_a_site_that_is_not_mine_is_closed_to_me(world):
     async with world.caller(
         "radiologist", sites=[world.other_site], rpps=world.rpps, name="Camille EXEMPLE"
     ) as stranger:
-        for path in ("", "/journey", "/document.pdf"):
-            assert (await stranger.get(f"/reports/{report_id}{path}")).status_code == 403
-        assert (await stranger.get(f"/pages/reports/{report_id}")).status_code == 403
-        assert (await stranger.post(f"/reports/{report_id}/sign", json={})).status_code == 403
+        for method, path in (
+            ("GET", "/reports/{}"),
+            ("GET", "/reports/{}/journey"),
+            ("GET", "/reports/{}/document.pdf"),
+            ("GET", "/reports/{}/events"),
+            ("GET", "/pages/reports/{}"),
+            ("POST", "/reports/{}/sign"),
+        ):
+            elsewhere, nowhere = [
+                await stranger.request(method, path.format(one), json={} if method == "POST" else None)
+                for one in (report_id, "0199c0de-0000-7000-8000-000000000001")
+            ]
+            assert elsewhere.status_code == nowhere.status_code == 404, path
+            assert elsewhere.content == nowhere.content, "nobody learns which reports exist"
         body = {"patient_id": "p", "site_id": world.site, "content": content}
         assert (await stranger.post("/reports", json=body)).status_code == 403
         listed = (await stranger.get("/reports")).json()["reports"]

@@ -18,7 +18,7 @@ BrokerKind = Literal["kafka", "tansu"]
 
 
 async def _with_admin_create(bootstrap: str, names: Iterable[str], partitions: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15000)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=60000)
     await admin.start()
     try:
         existing = set(await admin.list_topics())
@@ -68,6 +68,8 @@ class EmbeddedBroker:
     """Whether it accepts an idempotent producer."""
     durable: ClassVar[bool]
     """Whether messages and offsets survive `stop()` and `kill()`."""
+    fetch_wait_ms: ClassVar[int] = 200
+    """How long a consumer's poll should wait for a message, milliseconds."""
 
     def __init__(self, port: int, child: Child) -> None:
         self.port = port

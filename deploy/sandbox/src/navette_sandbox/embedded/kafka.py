@@ -88,7 +88,7 @@ def java() -> str:
     if found is None:
         raise SandboxError("Apache Kafka needs Java 17 or newer, and no `java` is on the PATH.")
     try:
-        answer = subprocess.run([found, "-version"], capture_output=True, text=True, timeout=20, check=True)
+        answer = subprocess.run([found, "-version"], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         raise SandboxError("Apache Kafka needs Java 17 or newer, and the `java` found does not run.") from error
     version = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
@@ -228,7 +228,7 @@ class KafkaBroker(EmbeddedBroker):
             command,
             log=directory / "kafka.log",
             ready=self.answers,
-            start_seconds=60,
+            start_seconds=180,
             stop_seconds=20,
         )
         super().__init__(chosen, child)
@@ -248,6 +248,6 @@ class KafkaBroker(EmbeddedBroker):
             *(f"-Dlog4j2.configurationFile={self._directory / 'log4j2.yaml'}", "kafka.tools.StorageTool"),
             *("format", "-t", cluster, "-c", config),
         ]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
         if result.returncode != 0:
             raise SandboxError(f"Kafka's storage could not be formatted:\n{result.stdout}{result.stderr}")

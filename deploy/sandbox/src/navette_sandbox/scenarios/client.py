@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -44,6 +47,25 @@ async def poll(
         await asyncio.sleep(every)
 
 
+@dataclass(frozen=True)
+class Told:
+    """One server-sent event."""
+
+    event_id: str
+    body: dict[str, Any]
+
+
+async def _told(lines: AsyncIterator[str]) -> AsyncIterator[Told]:
+    fields: dict[str, str] = {}
+    async for line in lines:
+        name, _, value = line.partition(": ")
+        if line:
+            fields[name] = value
+        elif "data" in fields:
+            yield Told(fields["id"], json.loads(fields["data"]))
+            fields = {}
+
+
 class Person:
     """One logged-in user of the platform."""
 
@@ -53,7 +75,7 @@ class Person:
         self._rpps = rpps
         self._layout = layout
         self._base = layout.url("psc-auth")
-        self._http = httpx.AsyncClient(verify=context, timeout=15.0)
+        self._http = httpx.AsyncClient(verify=context, timeout=60.0)
         self._csrf = ""
 
     async def __aenter__(self) -> Self:
@@ -93,6 +115,27 @@ class Person:
         """JSON answer to a POST through the gateway."""
         answer = await self._send("POST", service, path, json=body or {})
         return answer.json() if answer.content else None
+
+    @asynccontextmanager
+    async def watch(self, service: str, path: str, last: str | None = None) -> AsyncIterator[AsyncIterator[Told]]:
+        """Server-sent events of a path; `last` is the id of the last one seen. The iterator ends with the stream.
+
+        Raises:
+            PlatformError: the stream was refused.
+        """
+        headers = {} if last is None else {"Last-Event-ID": last}
+        timeout = httpx.Timeout(15.0, read=None)
+        async with self._http.stream(
+            "GET", f"{self._base}/api/{service}{path}", headers=headers, timeout=timeout
+        ) as answer:
+            if answer.status_code != 200:
+                raise PlatformError(f"GET {service}{path} answered {answer.status_code}")
+            yield _told(answer.aiter_lines())
+
+    async def log_out(self) -> None:
+        """End the session."""
+        headers = {"X-CSRF-Token": self._csrf, "Origin": self._base}
+        (await self._http.post(f"{self._base}/auth/logout", headers=headers)).raise_for_status()
 
     async def attempt(self, service: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """Status and JSON answer to a POST that may be refused."""
@@ -139,7 +182,7 @@ class Secretary(Person):
         """Ask INSi for the INS."""
         await self.post("ins", f"/patients/{patient_id}/insi-search")
 
-    async def wait_status(self, patient_id: str, status: str, seconds: float = 30.0) -> None:
+    async def wait_status(self, patient_id: str, status: str, seconds: float = 90.0) -> None:
         """Wait until the identity has this status."""
         await poll(
             lambda: self.get("ins", f"/patients/{patient_id}"),

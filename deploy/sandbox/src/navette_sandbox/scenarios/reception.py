@@ -113,7 +113,7 @@ async def receive(secretary: Secretary, arrival: Arrival) -> Outcome:
         search = await poll(
             lambda: secretary.get("ins", f"/patients/{patient_id}/insi-calls/{asked['call_id']}"),
             lambda answer: answer["state"] != "requested",
-            seconds=20,
+            seconds=90,
             what="an answer of INSi",
         )
     record = await secretary.get("ins", f"/patients/{patient_id}")

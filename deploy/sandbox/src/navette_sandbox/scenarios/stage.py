@@ -103,6 +103,11 @@ class Stage:
             url = f"{self.sandbox.layout.control_url(simulator)}/faults"
             (await http.post(url, json=script)).raise_for_status()
 
+    async def heal(self, simulator: str) -> None:
+        """Tell a simulator to behave again."""
+        async with httpx.AsyncClient() as http:
+            (await http.delete(f"{self.sandbox.layout.control_url(simulator)}/faults")).raise_for_status()
+
     async def state(self, simulator: str, view: str) -> Any:
         """What a simulator holds."""
         async with httpx.AsyncClient() as http:
@@ -167,7 +172,7 @@ class Stage:
                 one.journey = await self.radiologist.journey(one.report_id)
 
     async def wait(
-        self, chosen: list[Played], done: Callable[[Journey], bool], what: str, seconds: float = 60.0
+        self, chosen: list[Played], done: Callable[[Journey], bool], what: str, seconds: float = 180.0
     ) -> None:
         """Wait until each chosen report's journey is as wished."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal
 
-from navette_chassis.problem import ProblemError
+from navette_chassis.problem import OutOfSightError, ProblemError
 
 
 class Role(StrEnum):
@@ -52,6 +52,11 @@ class Principal:
         return self.kind == "service" or site_id in self.sites
 
     def require_site(self, site_id: str) -> None:
-        """Raise the 403 problem unless the caller works for this site."""
+        """Raise the 403 problem unless the caller works for this site, which the request names."""
         if not self.may_act_for(site_id):
             raise ProblemError.forbidden("Vous n'avez pas accès à ce site.")
+
+    def require_sight(self, site_id: str) -> None:
+        """Raise ``OutOfSightError`` unless the caller works for the site of an object that was asked for by its id."""
+        if not self.may_act_for(site_id):
+            raise OutOfSightError

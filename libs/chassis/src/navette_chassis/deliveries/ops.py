@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from navette_chassis.auth.guard import require
 from navette_chassis.auth.principal import Principal, Role
 from navette_chassis.deliveries.model import DeliveryState
-from navette_chassis.deliveries.rows import NOTICES, Row
+from navette_chassis.deliveries.rows import DONE, NOTICES, Row
 from navette_chassis.problem import FieldProblem, ProblemError
 from navette_chassis.unit_of_work import UnitOfWork
 
@@ -48,7 +48,7 @@ class ReplayFilter(BaseModel):
         """The database query; ``ProblemError`` when the state cannot be replayed."""
         if self.state not in _REPLAYABLE:
             raise ProblemError.invalid(FieldProblem("state", "valeurs admises : failed, rejected, cancelled"))
-        query: dict[str, Any] = {"state": self.state.value}
+        query: dict[str, Any] = {"state": self.state.value, "obsolete": {"$exists": False}}
         if self.channel is not None:
             query["channel"] = self.channel
         if self.code is not None:
@@ -86,10 +86,8 @@ def ops_router(service: Service) -> APIRouter:
     async def replay_one(delivery_id: str, caller: Operator) -> dict[str, str]:
         """Let one delivery go again, now."""
         result = await service.transact(_replay, service, delivery_id, caller.subject)
-        if result == "not_found":
-            raise ProblemError.not_found()
         if result != "replayed":
-            raise ProblemError.conflict(f"delivery-{result.replace('_', '-')}", _REFUSALS[result])
+            raise _refused(result)
         return {"id": delivery_id, "result": result}
 
     @router.post("/deliveries/replay", status_code=202)
@@ -113,11 +111,35 @@ def ops_router(service: Service) -> APIRouter:
     return router
 
 
+def _refused(result: str) -> ProblemError:
+    if result == "not_found":
+        return ProblemError.not_found()
+    if result in _REFUSALS:
+        return ProblemError.conflict(f"delivery-{result.replace('_', '-')}", _REFUSALS[result])
+    return ProblemError.conflict("delivery-obsolete", result)
+
+
 async def _replay(uow: UnitOfWork, service: Service, delivery_id: str, actor: str) -> str:
+    """ "replayed", a code of `_REFUSALS`, "not_found", or the sentence why it must never go again."""
+    row = await uow.collection(DONE).find_one({"_id": delivery_id})
+    sentence = None if row is None else await _obsolete(uow, service, row)
+    if sentence is not None:
+        # Remembered, so that a filtered set does not come back to it.
+        await uow.collection(DONE).update_one({"_id": delivery_id}, {"$set": {"obsolete": True}})
+        return sentence
     result = await service.delivery_store.replay(uow, delivery_id)
     if result == "replayed":
         await uow.record_access(actor, "delivery.replay", "delivery", delivery_id, None, "granted")
     return result
+
+
+async def _obsolete(uow: UnitOfWork, service: Service, row: Row) -> str | None:
+    if row["state"] == DeliveryState.DELIVERED:
+        return None
+    for handler in service.delivery_handlers:
+        if handler.channel.name == row["channel"] and handler.obsolete is not None:
+            return await handler.obsolete(row["payload"], uow)
+    return None
 
 
 def _shown(row: Row) -> dict[str, Any]:

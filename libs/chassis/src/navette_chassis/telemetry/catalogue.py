@@ -18,8 +18,8 @@ LOG_KEYS = frozenset(
         "duration_ms", "endpoint", "error", "error_at", "error_code", "event_id", "event_type", "fence", "group_id",
         "handler", "holder", "index", "key_id", "kind", "lag", "lease", "library_template", "method", "mode", "name",
         "notice_id", "offset", "operation", "outcome", "partition", "patient_id", "port", "probes", "ratio",
-        "reason", "recipient_id", "report_id", "resource", "role", "route", "seconds", "sequence", "service",
-        "setting", "signal", "site_id", "span_id", "state", "status", "step", "task", "token", "topic",
+        "reason", "recipient_id", "repeated", "report_id", "resource", "role", "route", "seconds", "sequence",
+        "service", "setting", "signal", "site_id", "span_id", "state", "status", "step", "task", "token", "topic",
         "trace_id", "version",
     }
 )  # fmt: skip

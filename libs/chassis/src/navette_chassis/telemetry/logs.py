@@ -1,7 +1,8 @@
 """JSON lines on standard output: static event names, listed keys, redacted exceptions.
 
 Lines of libraries go through the same door: their formatted text is dropped, because it may quote what they
-were given; logger, level, place in the code and (when the values came apart from it) the template remain.
+were given; logger, level, place in the code and (when the values came apart from it) the template remain. What a
+library repeats from one place is told once a minute, with how often it was held back (``repeated``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from navette_chassis.origin import known_origin
 from navette_chassis.telemetry import redact
 from navette_chassis.telemetry.catalogue import LOG_KEYS
 from navette_chassis.telemetry.metrics import metrics
+from navette_chassis.telemetry.recurrence import Recurrence
 
 _EVENT_NAME = re.compile(r"[a-z][a-z0-9_.]{0,79}")
 _MAX_TEXT = 200
@@ -141,9 +143,19 @@ def _to_json(_: Any, __: str, line: Line) -> str:
 class _LibraryHandler(logging.Handler):
     """Turns a standard-library record into one of our lines, without its text."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._recurrence = Recurrence()
+
     def emit(self, record: logging.LogRecord) -> None:
-        """See ``logging.Handler``."""
+        """See ``logging.Handler``; what is repeated is held back."""
         facts: dict[str, Any] = {"error_at": f"{record.filename}:{record.lineno}:{record.funcName}"}
+        error = type(record.exc_info[1]) if record.exc_info else None
+        repeated = self._recurrence.note((record.name, record.levelno, facts["error_at"], error))
+        if repeated is None:
+            return
+        if repeated:
+            facts["repeated"] = repeated
         if record.args and isinstance(record.msg, str):
             facts["library_template"] = record.msg
         if record.exc_info and record.exc_info[1] is not None:

@@ -30,9 +30,11 @@ class SealFiles:
             try:
                 self._signer = self._load()
             except InvalidValue as refusal:
-                log.warning("seal.reload_failed", certificate="dmp-sign", code=refusal.rule)
+                if self._watch.refuse():
+                    log.warning("seal.reload_failed", certificate="dmp-sign", code=refusal.rule)
             else:
                 self._watch.accept()
+                log.info("seal.reloaded", certificate="dmp-sign")
         self._signer.check_validity(self._clock.now())
         return self._signer
 

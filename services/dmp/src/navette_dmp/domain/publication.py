@@ -17,6 +17,8 @@ class Publication(BaseModel):
 
     report_id: str
     version: int
+    edition: int = 0
+    """versionNumber of the document; 0 in what was scheduled before it was kept."""
     site_id: str
     document_id: str
     unique_id: str
@@ -36,6 +38,7 @@ class Publication(BaseModel):
         return cls(
             report_id=event.report_id,
             version=event.version,
+            edition=event.document.version_number,
             site_id=event.site_id,
             document_id=event.document.document_id,
             unique_id=event.document.unique_id,

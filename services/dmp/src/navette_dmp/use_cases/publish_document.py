@@ -96,7 +96,7 @@ class PublishDocument:
             raise Ended(prepared.delivered("found", entry_uuid=entry))
 
     async def _replaced_entry(self, publication: Publication, prepared: Prepared) -> str | None:
-        """entryUUID of the version to replace, None when the DMP never had one."""
+        """entryUUID of the version to replace, None when there is none. Raises Ended when the DMP lacks it."""
         unique_id = publication.replaces_unique_id
         if unique_id is None:
             return None
@@ -107,6 +107,10 @@ class PublishDocument:
         if entry is None and status == PublicationStatus.PUBLISHED:
             # Deleted there by somebody, or the patient closed the record: not ours to send it as new.
             raise Ended(Outcome.permanent("replaced-document-gone", WhoMustAct.SECRETARY))
+        if entry is None:
+            # Its own CDA says that it replaces that document, so the DMP refuses it as new too (spec/dmp.md §10):
+            # report makes an edition that names nothing.
+            raise Ended(Outcome.permanent("replaced-document-absent", WhoMustAct.NOBODY))
         return entry
 
     async def _entry_of(self, unique_id: str, prepared: Prepared, *, unanswered: OutcomeKind) -> str | None:

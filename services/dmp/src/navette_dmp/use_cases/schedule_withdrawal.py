@@ -10,6 +10,8 @@ from navette_dmp.domain.status import PublicationStatus
 from navette_dmp.use_cases.schedule_publication import CHANNEL, PUBLICATIONS
 
 WITHDRAWALS = "dmp.withdraw"
+WITHDRAWN = "withdrawn"
+"""Reports that were withdrawn, by id."""
 
 
 async def schedule_withdrawal(received: Received[ReportWithdrawn], uow: UnitOfWork) -> None:
@@ -18,6 +20,8 @@ async def schedule_withdrawal(received: Received[ReportWithdrawn], uow: UnitOfWo
     A publication in flight is not interrupted: the deletion comes after it, in the same group, and asks the DMP.
     """
     event = received.event
+    marked = {"$set": {"version": event.version}}
+    await uow.collection(WITHDRAWN).update_one({"_id": event.report_id}, marked, upsert=True)
     rows = await uow.collection(PUBLICATIONS).find({"report_id": event.report_id}).to_list()
     for row in rows:
         if row["status"] == PublicationStatus.SCHEDULED:

@@ -54,8 +54,11 @@ async def transact(service: Service, use_case: Callable[..., Awaitable[T]], *arg
 
 
 def visible(identity: Identity | None, caller: Caller) -> Identity:
-    """The identity, if there is one and the caller has the right at its site; otherwise the 404 or 403 problem."""
+    """The identity, if there is one and the caller has the right at its site; otherwise the 404 or 403 problem.
+
+    404 too when the caller does not work for its site.
+    """
     if identity is None:
         raise ProblemError.not_found()
-    caller.require_site(identity.site_id)
+    caller.require_sight(identity.site_id)
     return identity

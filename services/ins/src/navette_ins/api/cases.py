@@ -193,7 +193,7 @@ def _at_site(case: Case | None, caller: Caller) -> Case:
     if case is None:
         raise ProblemError.not_found()
     if not any(caller.may_act_for(one) for one in case.site_ids):
-        caller.require_site(case.site_ids[0])
+        caller.require_sight(case.site_ids[0])
     return case
 
 
@@ -202,5 +202,5 @@ async def _merge_at_site(uow: UnitOfWork, desk: Desk, merge_id: str, caller: Cal
     if known is None:
         raise ProblemError.not_found()
     for site_id in known[0].site_ids:
-        caller.require_site(site_id)
+        caller.require_sight(site_id)
     return known[0]

@@ -65,5 +65,5 @@ def insi_routes(service: Service, desk: Desk) -> APIRouter:
 def _of_patient(search: Search | None, patient_id: str, caller: Caller) -> Search:
     if search is None or search.patient_id != patient_id:
         raise ProblemError.not_found()
-    caller.require_site(search.site_id)
+    caller.require_sight(search.site_id)
     return search

@@ -20,10 +20,11 @@ _NOBODY = "-"
 
 
 class AccessRefused(ProblemError):  # noqa: N818 - the access is refused
-    """403, and what the audit stream says of it."""
+    """403, or 404 for an object out of sight, and what the audit stream says of it."""
 
-    def __init__(self, caller: Caller, site_id: str | None) -> None:
-        super().__init__(403, "forbidden", _SENTENCES[caller.right])
+    def __init__(self, caller: Caller, site_id: str | None, *, out_of_sight: bool = False) -> None:
+        told = ProblemError.not_found() if out_of_sight else ProblemError.forbidden(_SENTENCES[caller.right])
+        super().__init__(told.status, told.code, told.detail)
         self.caller = caller
         self.site_id = site_id
 
@@ -60,6 +61,15 @@ class Caller:
         """Raise AccessRefused unless the person has the right at the site."""
         if not self.may_act_for(site_id):
             raise AccessRefused(self, site_id)
+
+    def require_sight(self, site_id: str) -> None:
+        """Raise AccessRefused unless the person may see an object of the site and has the right there.
+
+        Whoever does not work for the site gets the answer for what does not exist: a 403 would tell which ids exist.
+        """
+        if not self.principal.may_act_for(site_id):
+            raise AccessRefused(self, site_id, out_of_sight=True)
+        self.require_site(site_id)
 
     def also(self, right: Right) -> Caller:
         """The same person asked for another right."""

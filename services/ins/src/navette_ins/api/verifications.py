@@ -42,7 +42,7 @@ def verification_routes(service: Service, vdesk: VerificationDesk) -> APIRouter:
         if row is None:
             raise ProblemError.not_found()
         check = Check.model_validate(row["check"])
-        caller.require_site(check.site_id)
+        caller.require_sight(check.site_id)
         return CheckAnswer.of(check)
 
     @router.get("/worklists/verification-due")

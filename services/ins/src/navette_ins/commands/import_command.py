@@ -149,9 +149,7 @@ async def _conclude(service: Service, asked: Import, progress: Progress, stop: a
         _say(f"arrêté à la ligne {progress.line} : --resume pour reprendre")
         return STOPPED
     deadline = time.monotonic() + _FLUSH_SECONDS
-    while (
-        (left := await service.oldest_unpublished()) is not None and not stop.is_set() and time.monotonic() < deadline
-    ):
+    while (left := (await service.backlog())[0]) is not None and not stop.is_set() and time.monotonic() < deadline:
         await _moment(stop)
     if left is not None:
         _say("des événements attendent encore le courtier : le service les enverra")

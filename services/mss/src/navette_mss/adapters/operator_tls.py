@@ -5,7 +5,10 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 
+import structlog
 from navette_chassis.tls import FileWatch, TlsFiles
+
+log = structlog.get_logger("navette.mss.tls")
 
 TLS_12_SUITES = (
     "ECDHE-RSA-AES256-GCM-SHA384",
@@ -29,11 +32,25 @@ class OperatorTls:
         self._watch = FileWatch(self.files.paths)
 
     def context(self) -> ssl.SSLContext:
-        """Context for one connection. Raises `OSError` when the files cannot be used."""
-        if self._context is None or self._watch.changed():
+        """Context for one connection; a half-written pair keeps the old one in use.
+
+        Raises `OSError` when no usable files were ever read.
+        """
+        if self._context is None:
             self._context = self._make()
-            self._watch.accept()
+        elif self._watch.changed():
+            self._renew()
         return self._context
+
+    def _renew(self) -> None:
+        try:
+            self._context = self._make()
+        except OSError:
+            if self._watch.refuse():
+                log.warning("tls.reload_failed", certificate=self.files.name)
+        else:
+            self._watch.accept()
+            log.info("tls.reloaded", certificate=self.files.name)
 
     def _make(self) -> ssl.SSLContext:
         context = self.files.client_context()

@@ -55,7 +55,8 @@ class SigningKeys:
             self._current, self._keys = _read_signing_keys(self._path)
         except (KeysUnusable, OSError):
             # The keys in use stay good; an unusable new file must not stop everybody's work.
-            log.error("keys.reload_failed", resource="signing_keys")  # noqa: TRY400 - could quote the file
+            if self._watch.refuse():
+                log.error("keys.reload_failed", resource="signing_keys")  # noqa: TRY400 - could quote the file
             return
         self._watch.accept()
         log.info("keys.reloaded", resource="signing_keys")
@@ -76,9 +77,11 @@ class ServiceKeys:
             try:
                 self._by_kid = _read_service_keys(self._path)
             except (KeysUnusable, OSError):
-                log.error("keys.reload_failed", resource="service_keys")  # noqa: TRY400 - could quote the file
+                if self._watch.refuse():
+                    log.error("keys.reload_failed", resource="service_keys")  # noqa: TRY400 - could quote the file
             else:
                 self._watch.accept()
+                log.info("keys.reloaded", resource="service_keys")
         return self._by_kid.get(kid)
 
 

@@ -1,7 +1,8 @@
 """The services behind the gateway, over HTTP, streamed both ways."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -41,6 +42,8 @@ class Upstreams:
                 base_url=url.rstrip("/"),
                 transport=TracedTransport(make(), service),
                 timeout=httpx.Timeout(settings.upstream_timeout_seconds, connect=3.0),
+                # People who watch a stream each hold a connection for a minute.
+                limits=httpx.Limits(max_connections=1000, max_keepalive_connections=50),
                 follow_redirects=False,
                 trust_env=False,
             )
@@ -66,8 +69,13 @@ class Upstreams:
         target: str,
         headers: list[tuple[str, str]],
         body: AsyncIterator[bytes] | None,
+        *,
+        live: Callable[[], Awaitable[bool]],
     ) -> UpstreamAnswer:
-        """Send a request. Raises UpstreamDown or UpstreamSilent before the first byte of an answer."""
+        """Send a request. A stream of events ends when `live` says that its session ended.
+
+        Raises UpstreamDown or UpstreamSilent before the first byte of an answer.
+        """
         client = self._clients[service]
         request = client.build_request(method, target, headers=headers, content=body)
         try:
@@ -81,7 +89,7 @@ class Upstreams:
         return UpstreamAnswer(
             response.status_code,
             list(response.headers.multi_items()),
-            self._event_stream(response) if is_stream else self._body(response),
+            self._event_stream(response, live) if is_stream else self._body(response),
         )
 
     async def _body(self, response: httpx.Response) -> AsyncIterator[bytes]:
@@ -91,19 +99,42 @@ class Upstreams:
         finally:
             await response.aclose()
 
-    async def _event_stream(self, response: httpx.Response) -> AsyncIterator[bytes]:
-        """Pass events as they come; end after the longest time a stream may outlive a logout."""
-        # The time limit is only around the wait for the next event: while an event is being sent on, the
-        # task belongs to the server, which would see the limit as a cancellation of its own.
-        deadline = asyncio.get_running_loop().time() + self._settings.stream_max_seconds
+    async def _event_stream(
+        self, response: httpx.Response, live: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[bytes]:
+        """Pass events as they come; end with the session, or after the longest time a stream may last."""
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        deadline = asked + self._settings.stream_max_seconds
         chunks = response.aiter_raw()
+        # The wait for the next event goes on over the questions; while an event is being sent on, nothing of ours
+        # can interrupt the task, which belongs to the server.
+        waiting: asyncio.Task[bytes | None] = asyncio.ensure_future(_next(chunks))
         try:
-            while True:
-                try:
-                    async with asyncio.timeout_at(deadline):
-                        chunk = await anext(chunks)
-                except (StopAsyncIteration, TimeoutError, httpx.ReadTimeout):
+            while loop.time() < deadline:
+                patience = min(self._settings.stream_check_seconds, deadline - loop.time())
+                await asyncio.wait({waiting}, timeout=patience)
+                if loop.time() - asked >= self._settings.stream_check_seconds:
+                    asked = loop.time()
+                    if not await live():
+                        return
+                if not waiting.done():
+                    continue
+                chunk = waiting.result()
+                if chunk is None:
                     return
+                waiting = asyncio.ensure_future(_next(chunks))
                 yield chunk
         finally:
+            waiting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await waiting
             await response.aclose()
+
+
+async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
+    """The next piece of a stream, None at its end or when the service went away: the browser comes back."""
+    try:
+        return await anext(chunks)
+    except (StopAsyncIteration, httpx.HTTPError):
+        return None

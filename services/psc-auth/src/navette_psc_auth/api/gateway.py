@@ -108,7 +108,9 @@ class Gateway:
         body = _once(form) if form is not None else _body(request) if has_body else None
         name = _NAMES.get(service, service)
         try:
-            answer = await self._upstreams().send(service, request.method, target, headers, body)
+            answer = await self._upstreams().send(
+                service, request.method, target, headers, body, live=lambda: self._guards.still_live(current)
+            )
         except UpstreamDown:
             raise ProblemError(
                 503,

@@ -30,6 +30,10 @@ class Guards:
                 401, "not-logged-in", "Votre session est fermée : connectez-vous avec Pro Santé Connect."
             ) from None
 
+    async def still_live(self, current: Current) -> bool:
+        """Whether the session of an open stream was not ended meanwhile."""
+        return await self._current.still_live(current.session)
+
     async def check_csrf(self, request: Request, current: Current, form_token: str | None = None) -> None:
         """Let safe methods and our own pages pass; anything else is the 403 problem, and audited."""
         try:

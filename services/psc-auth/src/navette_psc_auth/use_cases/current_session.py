@@ -57,6 +57,11 @@ class CurrentSession:
         grants = () if account is None else active_grants(account_of(account), session.eligible)
         return Current(session, cookie, grants)
 
+    async def still_live(self, session: Session) -> bool:
+        """Whether a session that is being used by an open stream lives. Asking does not count as a use of it."""
+        row = await self._service.database[SESSIONS].find_one({"_id": session.key})
+        return row is not None and Session.from_row(row).is_live(self._service.clock.now(), self._settings.limits)
+
     async def _refresh(self, session: Session) -> None:
         """Ask the provider whether its session lives, one request at a time per session.
 

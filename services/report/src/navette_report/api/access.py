@@ -46,7 +46,7 @@ class PageViews:
 async def visible_report(
     service: Service, caller: Principal, report_id: str, action: str, *, views: PageViews | None = None
 ) -> Report:
-    """The report, if it exists and the caller works for its site; the access is recorded either way.
+    """The report, if it exists and the caller works for its site; else the same 404. An access is recorded either way.
 
     With `views`, a page opened again within its period is not recorded again; a refusal always is.
     """
@@ -56,7 +56,7 @@ async def visible_report(
     allowed = caller.may_act_for(report.site_id)
     if not allowed or views is None or views.is_new(caller, report_id, service.clock.now()):
         await record(service, caller, action, "report", report_id, report.site_id, granted=allowed)
-    caller.require_site(report.site_id)
+    caller.require_sight(report.site_id)
     return report
 
 

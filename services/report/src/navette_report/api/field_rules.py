@@ -61,7 +61,10 @@ def invalid(field: str, code: str) -> ProblemError:
 
 
 def patient_refused(gap: IdentityGap) -> ProblemError:
-    """Why no report is written about that patient here: 403 for one of another group, 422 otherwise."""
+    """Why no report is written about that patient here: 403 for one of another group, 422 otherwise.
+
+    Who does not work for that group is told UNKNOWN: nobody learns here whom others know.
+    """
     detail, rule = _PATIENT[gap]
     status = 403 if gap is IdentityGap.ELSEWHERE else 422
     return ProblemError(status, gap.value.replace("_", "-"), detail, errors=(FieldProblem("patient_id", rule),))

@@ -92,6 +92,7 @@ ANSWERS: Mapping[str, str] = {
     "superseded": "Remplacé par une nouvelle version avant l’envoi",
     "withdrawn": "Compte rendu retiré avant l’envoi",
     "replaced-document-gone": "La version à remplacer n’est plus dans le DMP",
+    "replaced-document-absent": "La version à remplacer n’est pas dans le DMP : le document est refait sans la citer",
     "ins-not-qualified": "Identité non qualifiée : l’INS ne peut pas être utilisée",
     "refused:secret_connection:off": "La connexion secrète n’est pas activée pour les dépôts dans le DMP",
     "unknown-site": "Site non configuré",

@@ -57,7 +57,8 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
         except PatientRefused as refused:
             if refused.gap is IdentityGap.ELSEWHERE:
                 await record(service, caller, "report.draft", "patient", body.patient_id, body.site_id, granted=False)
-            raise field_rules.patient_refused(refused.gap) from None
+            seen = refused.home is None or caller.may_act_for(refused.home)
+            raise field_rules.patient_refused(refused.gap if seen else IdentityGap.UNKNOWN) from None
         response.headers["Location"] = f"/reports/{report.report_id}"
         return ReportAnswer.of(report)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from fastapi import status
 from navette_chassis import Service, UnitOfWork
 from navette_chassis.auth import Principal
-from navette_chassis.problem import ProblemError
+from navette_chassis.problem import OutOfSightError, ProblemError
 
 from navette_report.adapters.reports import ReportRepository
 from navette_report.api.access import record
@@ -36,7 +35,7 @@ class Work:
 
 
 async def perform(service: Service, caller: Principal, report_id: str, work: Work) -> Report:
-    """One act in one transaction: 404 for an unknown report, 403 for another site's (recorded).
+    """One act in one transaction: 404 for an unknown report and for another site's (recorded).
 
     Raises Forbidden with the rule it breaks.
     """
@@ -45,14 +44,13 @@ async def perform(service: Service, caller: Principal, report_id: str, work: Wor
         report = await ReportRepository(uow).get(report_id)
         if report is None:
             raise ProblemError.not_found()
-        caller.require_site(report.site_id)
+        caller.require_sight(report.site_id)
         return await work.run(uow, report)
 
     try:
         return await service.transact(in_transaction)
-    except ProblemError as problem:
-        if problem.status == status.HTTP_403_FORBIDDEN:
-            await record(service, caller, work.action, "report", report_id, None, granted=False)
+    except OutOfSightError:
+        await record(service, caller, work.action, "report", report_id, None, granted=False)
         raise
 
 

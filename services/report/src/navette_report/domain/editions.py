@@ -55,14 +55,14 @@ def plan_edition(
 
     First edition: always, for whoever may receive it. Later editions: only with a qualified identity, for those
     not served yet, so that nobody is sent the same version twice; and for the DMP again when it hides from the
-    patient what was announced since (docs/adr: the announced edition replaces the hidden one).
+    patient what was announced since, or refused an edition because it names one that it refused before
+    (docs/adr: the announced edition replaces the hidden one).
     """
     version = report.validated
     if version is None or version.state not in IN_FORCE:
         return None
     remaining = tuple(party for party in wanted if party not in version.served)
-    hidden = _hidden_in_dmp(version)
-    if qualified and Audience.DMP in wanted and hidden is not None and hidden.reference.unique_id not in refused:
+    if qualified and Audience.DMP in wanted and _due_again_in_dmp(version, refused):
         remaining = (Audience.DMP, *remaining)
     if version.editions and (not qualified or not remaining):
         return None
@@ -81,6 +81,21 @@ def awaits_identity(report: Report) -> bool:
     if not version.editions or version.findings:
         return True
     return plan_edition(report, audience(version.in_force, qualified=True), qualified=True) is not None
+
+
+def misled_in_dmp(version: Version, refused: frozenset[str]) -> Edition | None:
+    """The last edition of this version for the DMP, if it was refused there and names one that was refused too."""
+    given = [edition for edition in version.editions if Audience.DMP in edition.audience]
+    if not given or given[-1].reference.unique_id not in refused or given[-1].replaces_unique_id not in refused:
+        return None
+    return given[-1]
+
+
+def _due_again_in_dmp(version: Version, refused: frozenset[str]) -> bool:
+    hidden = _hidden_in_dmp(version)
+    if hidden is not None and hidden.reference.unique_id not in refused:
+        return True
+    return misled_in_dmp(version, refused) is not None
 
 
 def _hidden_in_dmp(version: Version) -> Edition | None:

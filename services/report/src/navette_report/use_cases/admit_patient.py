@@ -11,11 +11,12 @@ from navette_report.use_cases.compose_report import Desk
 
 
 class PatientRefused(Exception):  # noqa: N818 - read as "raise PatientRefused"
-    """The patient cannot be used at that site; `gap` says why, nothing says who."""
+    """The patient cannot be used at that site; `gap` says why, `home` where the identity is, nothing says who."""
 
-    def __init__(self, gap: IdentityGap) -> None:
+    def __init__(self, gap: IdentityGap, home: str | None = None) -> None:
         super().__init__(gap.value)
         self.gap = gap
+        self.home = home
 
 
 async def admit_patient(uow: UnitOfWork, desk: Desk, *, patient_id: str, site_id: str, actor: str) -> None:
@@ -28,6 +29,6 @@ async def admit_patient(uow: UnitOfWork, desk: Desk, *, patient_id: str, site_id
         raise PatientRefused(known.gap or IdentityGap.UNKNOWN)
     home = known.identity.site_id
     if not share_identities(desk.sites, home, site_id):
-        raise PatientRefused(IdentityGap.ELSEWHERE)
+        raise PatientRefused(IdentityGap.ELSEWHERE, home)
     if home != site_id:
         await uow.record_access(actor, "identity.use", "patient", patient_id, home, "granted")

@@ -27,7 +27,7 @@ from navette_report.adapters.workshop import Made, Workshop
 from navette_report.domain.audience import audience, verdict
 from navette_report.domain.choices import SignatureChoices
 from navette_report.domain.document import DocumentModel, document_model
-from navette_report.domain.editions import EditionPlan, plan_edition
+from navette_report.domain.editions import EditionPlan, misled_in_dmp, plan_edition
 from navette_report.domain.identity import IdentityGap, PatientIdentity
 from navette_report.domain.journey import (
     DMP_RECIPIENT,
@@ -40,7 +40,7 @@ from navette_report.domain.journey import (
     open_line,
     party_of,
 )
-from navette_report.domain.lifecycle import Act, State
+from navette_report.domain.lifecycle import IN_FORCE, Act, State
 from navette_report.domain.models import ModelBook
 from navette_report.domain.pfi.routing import carriers, lost
 from navette_report.domain.report import Edition, Finding, Report, Signature, Version
@@ -133,6 +133,14 @@ class _Work:
     choices: SignatureChoices
 
 
+async def misled(uow: UnitOfWork, report: Report) -> bool:
+    """Whether the DMP refused the version in force for naming a document that it refused before."""
+    version = report.validated
+    if version is None or version.state not in IN_FORCE:
+        return False
+    return misled_in_dmp(version, await _refused_by_dmp(uow, report)) is not None
+
+
 async def _refused_by_dmp(uow: UnitOfWork, report: Report) -> frozenset[str]:
     """uniqueIds of the editions the DMP was given and does not have."""
     journeys, refused = JourneyRepository(uow), set()
@@ -219,6 +227,21 @@ async def _name_document(uow: UnitOfWork, report_id: str, before: Version, uniqu
     """Write on the DMP's line which document it is about; one that shows what was hidden has a line of its own."""
     journeys = JourneyRepository(uow)
     lines = await journeys.of_version(report_id, before.number)
+    refused = next(
+        (
+            line
+            for line in lines
+            if line.channel is Channel.DMP and line.unique_id in _given(before) and line.shown.state in FAILURES
+        ),
+        None,
+    )
+    if refused is not None:
+        # The document of that line was refused for what it names; this one takes its place on the same line.
+        fresh = Fact(state=LineState.SCHEDULED, at=uow.now)
+        await journeys.put(
+            refused.model_copy(update={"unique_id": unique_id, "shown": fresh, "times": {fresh.state: fresh.at}})
+        )
+        return
     if Audience.DMP in before.served:
         fact = Fact(state=LineState.SCHEDULED, at=uow.now)
         line = open_line(
@@ -236,6 +259,12 @@ async def _name_document(uow: UnitOfWork, report_id: str, before: Version, uniqu
     for line in lines:
         if line.channel is Channel.DMP and line.kind is LineKind.REPORT:
             await journeys.put(line.model_copy(update={"unique_id": unique_id}))
+
+
+def _given(version: Version) -> frozenset[str]:
+    """uniqueId of the last edition of a version that was made for the DMP."""
+    given = [one.reference.unique_id for one in version.editions if Audience.DMP in one.audience]
+    return frozenset(given[-1:])
 
 
 async def _wait(uow: UnitOfWork, report: Report, version: Version, *, reason: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from navette_chassis import Received, UnitOfWork
 from navette_contracts.events import (
     DmpOperation,
@@ -18,6 +20,8 @@ from navette_contracts.events import (
 )
 
 from navette_report.adapters.journeys import JourneyRepository
+from navette_report.adapters.patients import PatientRepository
+from navette_report.adapters.reports import ReportRepository
 from navette_report.domain.journey import (
     DMP_RECIPIENT,
     FAILURE_OF,
@@ -29,6 +33,7 @@ from navette_report.domain.journey import (
     Place,
     line_key,
 )
+from navette_report.use_cases.compose_report import Desk, compose_due, misled
 
 _DmpOutcome = DmpPublished | DmpRejected | DmpWithdrawn | DmpVisibilityChanged
 _MailOutcome = MssSent | MssDelivered | MssRead | MssFailed
@@ -40,9 +45,22 @@ async def fold_dmp_published(received: Received[DmpPublished], uow: UnitOfWork) 
     await _fold_dmp(received.event, fact, uow)
 
 
-async def fold_dmp_rejected(received: Received[DmpRejected], uow: UnitOfWork) -> None:
+def fold_dmp_rejected(desk: Desk) -> Callable[[Received[DmpRejected], UnitOfWork], Awaitable[None]]:
+    """The handler of `dmp.rejected`."""
+
+    async def fold(received: Received[DmpRejected], uow: UnitOfWork) -> None:
+        event = received.event
+        await _fold_refusal(event, uow)
+        report = await ReportRepository(uow).get(event.report_id)
+        # Refused because it names a document the DMP refused before: an edition that names nothing is due.
+        if report is not None and event.operation is not DmpOperation.WITHDRAW and await misled(uow, report):
+            await compose_due(uow, desk, report, await PatientRepository(uow, desk.keyring).join(report.patient_id))
+
+    return fold
+
+
+async def _fold_refusal(event: DmpRejected, uow: UnitOfWork) -> None:
     """The DMP will not have it unless somebody acts."""
-    event = received.event
     fact = Fact(
         state=FAILURE_OF[event.error_class],
         at=event.rejected_at,
