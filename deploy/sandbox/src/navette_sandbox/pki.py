@@ -40,6 +40,9 @@ CLIENT_CNS = {
     "pfi-client": "PFI-EXEMPLE",
 }
 
+COMPLETE = "complete-2"
+"""File that says that everything is there. Its number is raised whenever a certificate is added."""
+
 _DAY = timedelta(days=1)
 _YEAR = timedelta(days=365)
 
@@ -88,7 +91,7 @@ class _Authority:
 def create_pki(directory: Path) -> Pki:
     """Fill `directory` with every certificate of the sandbox, or return it as it is if it is complete."""
     pki = Pki(directory)
-    complete = directory / "complete-2"  # raised whenever a certificate is added
+    complete = directory / COMPLETE
     if complete.exists():
         return pki
     directory.mkdir(parents=True, exist_ok=True)

@@ -49,6 +49,7 @@ class Letter(Strict):
     local_id: str
     local_authority: str
     """OID of the domain of `local_id`."""
+    local_authority_name: str
     author_rpps: str
     author_family_name: str
     author_given_name: str | None
@@ -104,6 +105,7 @@ def letter_of(
         ins=patient.ins,
         local_id=patient.traits.local_id or patient.patient_id,
         local_authority=document.ipp_oid,
+        local_authority_name=site.legal_name,
         author_rpps=signatory.rpps,
         author_family_name=signatory.family_name,
         author_given_name=signatory.given_name,

@@ -116,7 +116,7 @@ def _msh(action: Action, platform: Platform, *, number: str, moment: str, produc
 def _pid(letter: Letter) -> Fields:
     """The identifiers of the CDA's patientRole, and no other (§5.3)."""
     ids = [] if letter.ins is None else [ins_cx(letter.ins.matricule, letter.ins.oid)]
-    ids.append(cx(letter.local_id, sub(letter.site_name, letter.local_authority, "ISO"), "PI"))
+    ids.append(cx(letter.local_id, sub(letter.local_authority_name, letter.local_authority, "ISO"), "PI"))
     return {1: "1", 3: repeat(*ids), **identity_fields(letter.traits, checked=letter.checked, codes=letter.codes)}
 
 
