@@ -83,6 +83,8 @@ class Site(BaseModel):
 
     cda_level: Literal["N1", "N3"] = "N1"
     """Level of the CDA documents: the PDF alone (N1), or the structured body IMG-CR-IMG with the PDF attached (N3)."""
+    dose_at_signature: Literal["warn", "refuse"] = "warn"
+    """What happens when an irradiating act states no dose at validation, nor that it is not available."""
     image_link: Annotated[str, StringConstraints(pattern=r"^https://\S*\{study_instance_uid\}\S*$")] | None = None
     """Address where the images of a study are shown (IHE Invoke Image Display), with `{study_instance_uid}` in
     place of the study; None when the site offers none."""

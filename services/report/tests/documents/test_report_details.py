@@ -55,6 +55,17 @@ def test_with_several_irradiating_acts_each_dose_names_its_site(gallery, compile
     assert "PDS Total : 0,25 Gy.cm² (thorax entier)" in text
 
 
+def test_a_dose_nobody_can_give_is_said_not_to_be_available(gallery, compiler):
+    content = gallery.samples.content(acts=[gallery.samples.act(modality="CT", region="67734004")])
+    assert content.dose_missing
+    said = content.without_dose()
+    assert not said.dose_missing
+    text = text_of(compiler.compose(gallery.document("N1", acts=[act.model_dump() for act in said.acts])))
+    assert "Dose : non disponible" in text
+    with pytest.raises(ValidationError, match="dose_given_or_not_expected"):
+        gallery.samples.content(acts=[gallery.samples.act(dose_unavailable=True)])
+
+
 def test_history_contraindications_complications_and_screening_are_printed(gallery, compiler):
     act = gallery.samples.act(complications="Malaise vagal bref.")
     content = {

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from navette_chassis.testing import until
 from navette_contracts.events import ReportSigned
+from navette_report.use_cases.draft_report import draft_report
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROOF = {"x-navette-form-token": "proof-1", "Accept": "text/html"}
@@ -140,6 +141,25 @@ async def test_nobody_signs_a_text_they_did_not_see(world: Any) -> None:
         assert "a changé depuis" in refused.text
         assert "Autre conclusion." in refused.text
         assert (await send(doctor, report_id, "sign", Form(refused.text).without_proof)).is_redirect
+
+
+async def test_a_missing_dose_is_pointed_out_and_refused_where_the_site_says_so(world: Any) -> None:
+    scanner = world.samples.act(modality="CT", region="67734004")
+    warned = await world.draft(await world.known(world.new_patient()), acts=[scanner])
+    async with world.radiologist() as doctor:
+        assert "Dose non indiquée" in (await doctor.get(f"/pages/reports/{warned}/acts/sign")).text
+        assert "dose" in (await doctor.get(f"/reports/{warned}")).json()["warnings"][0]
+        await act(doctor, warned, "sign")
+        assert (await doctor.get(f"/reports/{warned}")).json()["warnings"] == []
+    place = world.foreign_site
+    patient = await world.known(world.new_patient(), site_id=place)
+    values = {"content": world.samples.content(acts=[scanner]), "author": "user-1"}
+    strict = (await world.service.transact(draft_report, patient_id=patient, site_id=place, **values)).report_id
+    async with world.radiologist(sites=[place]) as doctor:
+        refused = await doctor.post(f"/reports/{strict}/sign", json={})
+        assert (refused.status_code, "dose" in refused.json()["detail"]) == (409, True)
+        await act(doctor, strict, "edit", dose_unavailable="true")
+        await act(doctor, strict, "sign")
 
 
 async def test_each_member_of_the_team_is_offered_their_own_acts(world: Any, make_rpps: Any) -> None:

@@ -76,10 +76,12 @@ class TextsForm(ActForm):
     comparison: Prose = ""
     findings: Prose = ""
     conclusion: Prose = ""
+    dose_unavailable: bool = False
 
     def written_over(self, content: ReportContent) -> ReportContent:
         """The content with these texts."""
-        return content.model_copy(update={name: getattr(self, name) for name in TEXTS})
+        written = content.model_copy(update={name: getattr(self, name) for name in TEXTS})
+        return written.without_dose() if self.dose_unavailable else written
 
 
 Start = Callable[[Any, Principal, Desk, Report], works.Work]

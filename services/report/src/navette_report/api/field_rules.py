@@ -28,6 +28,7 @@ FIELD_RULES: Mapping[str, str] = {
     "ccam_code_and_label_go_together": "le code CCAM et son libellé vont ensemble",
     "measure_or_radiopharmaceutical_required": "indiquez une mesure de dose ou un radiopharmaceutique",
     "exposure_of_a_modality_without_radiation": "cette modalité n’irradie pas : aucune dose n’est attendue",
+    "dose_given_or_not_expected": "la dose est indiquée, ou n’est pas attendue pour cette modalité",
     "rpps: format": "numéro RPPS de 11 chiffres attendu",
     "rpps: key": "la clé du numéro RPPS ne correspond pas : le relire",
     "finess: format": "numéro FINESS de 9 caractères attendu",

@@ -146,6 +146,9 @@ RULES: Mapping[str, str] = {
     ),
     "findings_missing": "Le compte rendu n’a pas de résultats.",
     "conclusion_missing": "Le compte rendu n’a pas de conclusion.",
+    "dose_missing": (
+        "Un acte irradiant n’indique pas sa dose : complétez-la, ou indiquez qu’elle n’est pas disponible."
+    ),
     "rpps_missing_from_sign_on": "La session ne porte pas de numéro RPPS : reconnectez-vous avec Pro Santé Connect.",
     "name_missing_from_sign_on": "La session ne porte pas de nom : reconnectez-vous avec Pro Santé Connect.",
 }

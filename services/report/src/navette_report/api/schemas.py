@@ -158,6 +158,8 @@ class ReportAnswer(Answer):
     findings: list[dict[str, str]]
     versions: list[VersionAnswer]
     offers: list[OfferAnswer]
+    warnings: list[str]
+    """What the author should look at before validation, in French."""
 
     @classmethod
     def of(cls, report: Report) -> Self:
@@ -196,6 +198,7 @@ class ReportAnswer(Answer):
             offers=[
                 OfferAnswer(act=offer, label=french.OFFERS[offer], who=who.value) for offer, who in offered(report)
             ],
+            warnings=[french.RULES["dose_missing"]] if report.draft and version.content.dose_missing else [],
         )
 
 

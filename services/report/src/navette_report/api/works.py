@@ -17,7 +17,7 @@ from navette_report.domain.report import Report
 from navette_report.domain.signatory import signatory_of
 from navette_report.use_cases import write_draft
 from navette_report.use_cases.announce_report import announce_report
-from navette_report.use_cases.check_choices import check_choices
+from navette_report.use_cases.check_validation import check_validation
 from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.recompose_report import recompose_report
 from navette_report.use_cases.sign_report import sign_report
@@ -117,7 +117,7 @@ def signing(caller: Principal, desk: Desk, asked: dict[str, bool]) -> Work:
 
     async def run(uow: UnitOfWork, report: Report) -> Report:
         choices = SignatureChoices.model_validate(standing(report.current.choices).model_dump() | asked)
-        await check_choices(uow, desk, report=report, choices=choices)
+        await check_validation(uow, desk, report=report, choices=choices)
         signatory = signatory_of(caller.rpps, caller.name)
         return await sign_report(uow, report=report, signatory=signatory, choices=choices, signer=caller.subject)
 

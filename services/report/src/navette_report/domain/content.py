@@ -170,6 +170,16 @@ class ReportContent(Strict):
         return self
 
     @property
+    def dose_missing(self) -> bool:
+        """Whether an irradiating act says nothing of its dose."""
+        return any(act.dose_missing for act in self.acts)
+
+    def without_dose(self) -> Self:
+        """The same, with each missing dose said not to be available."""
+        acts = [act.model_copy(update={"dose_unavailable": True}) if act.dose_missing else act for act in self.acts]
+        return self.model_copy(update={"acts": tuple(acts)})
+
+    @property
     def requester(self) -> Correspondent | None:
         """Who asked for the examination, None when nobody did (screening, emergency)."""
         for one in self.correspondents:

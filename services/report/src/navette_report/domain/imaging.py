@@ -143,6 +143,8 @@ class Act(Strict):
     laterality: Laterality | None = None
     contrast: Annotated[tuple[Contrast, ...], Field(max_length=5)] = ()
     exposure: Exposure | None = None
+    dose_unavailable: bool = False
+    """Said explicitly of an irradiating act whose dose nobody can give."""
     complications: Prose = ""
 
     @model_validator(mode="after")
@@ -151,7 +153,14 @@ class Act(Strict):
             raise ValueError("ccam_code_and_label_go_together")
         if self.exposure is not None and self.modality not in IRRADIATING:
             raise ValueError("exposure_of_a_modality_without_radiation")
+        if self.dose_unavailable and (self.exposure is not None or self.modality not in IRRADIATING):
+            raise ValueError("dose_given_or_not_expected")
         return self
+
+    @property
+    def dose_missing(self) -> bool:
+        """Whether the patient was irradiated and nothing is said of the dose."""
+        return self.modality in IRRADIATING and self.exposure is None and not self.dose_unavailable
 
     @property
     def site(self) -> Code:

@@ -58,6 +58,12 @@ def _exposures(acts: tuple[Act, ...]) -> list[str]:
             continue
         where = f" ({site_line(act)})" if len(exposed) > 1 else ""
         lines += [measure_line(measure) + where for measure in act.exposure.measures]
+    irradiating = len(exposed) + sum(act.dose_unavailable for act in acts)
+    lines += [
+        f"Dose{NBSP}: non disponible" + (f" ({site_line(act)})" if irradiating > 1 else "")
+        for act in acts
+        if act.dose_unavailable
+    ]
     pregnancies = {act.exposure.pregnancy for act in exposed if act.exposure} - {Pregnancy.NOT_APPLICABLE}
     return lines + [f"Grossesse{NBSP}: {PREGNANCIES[one]}" for one in sorted(pregnancies)]
 

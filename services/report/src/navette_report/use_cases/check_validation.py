@@ -1,4 +1,4 @@
-"""Choices that depend on who the patient is."""
+"""What validation depends on beside the report itself: who the patient is, and what the site asks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from navette_report.domain.report import Report
 from navette_report.use_cases.compose_report import Desk
 
 
-async def check_choices(uow: UnitOfWork, desk: Desk, *, report: Report, choices: SignatureChoices) -> None:
-    """Raise Forbidden for a connexion secrète of somebody who is not known to be a minor (spec/dmp.md §6.5)."""
+async def check_validation(uow: UnitOfWork, desk: Desk, *, report: Report, choices: SignatureChoices) -> None:
+    """Raise Forbidden for a connexion secrète of somebody who is not known to be a minor (spec/dmp.md §6.5), and
+    for a missing dose where the site refuses one.
+    """
+    site = desk.sites.get(report.site_id)
+    if site is not None and site.dose_at_signature == "refuse" and report.current.content.dose_missing:
+        raise Forbidden("dose_missing")
     if not choices.secret_connection:
         return
     known = await PatientRepository(uow, desk.keyring).find(report.patient_id)
