@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from navette_chassis import Service
-from navette_chassis.deliveries import BreakerPolicy, Channel, RetryPolicy
 from navette_chassis.mllp import (
     LISTENING_MODES,
     Destination,
     DurableIntake,
     Listener,
     MllpServer,
+    message_channel,
     mllp_client,
     mllp_listener,
 )
@@ -72,18 +72,11 @@ def _declare_channel(service: Service, settings: PfiSettings, platform: Platform
         client=client,
         production=settings.environment == "production",
     )
-    first = timedelta(seconds=settings.pfi_retry_first_seconds)
-    channel = Channel(
+    channel = message_channel(
         platform.channel,
-        endpoint=platform.channel,
-        # One connection and one message in flight: the order of a report's messages is the platform's too (§7).
-        max_in_flight=1,
-        attempt_timeout_seconds=2 * platform.answer_seconds + 30,
-        # After an AR: 1, 5, 15, 60 minutes (§7).
-        retry=RetryPolicy(
-            first=first, factor=4.0, cap=max(timedelta(hours=1), first), query_first=min(timedelta(seconds=5), first)
-        ),
-        breaker=BreakerPolicy(probe_after_seconds=settings.pfi_probe_seconds),
+        answer_seconds=platform.answer_seconds,
+        retry_first_seconds=settings.pfi_retry_first_seconds,
+        probe_seconds=settings.pfi_probe_seconds,
     )
     service.deliver(channel, attempt=send_message(counter), settle=settle_message(counter))
 
