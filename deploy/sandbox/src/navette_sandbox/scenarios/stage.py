@@ -133,6 +133,8 @@ class Stage:
         """Draft and sign one report for a patient who is registered."""
         played = self.prepare(text, late=late, by_platform=by_platform)
         await self.draft(played)
+        if not late:
+            await self.radiologist.see_identity(played.report_id)
         await self.radiologist.sign(played.report_id, choices)
         return played
 
