@@ -86,6 +86,8 @@ class Stage:
     say: Say
     played: list[Played] = field(default_factory=list)
     patient_ids: dict[str, str] = field(default_factory=dict)
+    identified: set[str] = field(default_factory=set)
+    """Patients whom report knows with their INS."""
     registry: list[dict[str, Any]] = field(default_factory=list)
     """What the DMP held at the end."""
     platform: list[dict[str, Any]] = field(default_factory=list)
@@ -133,8 +135,9 @@ class Stage:
         """Draft and sign one report for a patient who is registered."""
         played = self.prepare(text, late=late, by_platform=by_platform)
         await self.draft(played)
-        if not late:
+        if not late and played.patient_id not in self.identified:
             await self.radiologist.see_identity(played.report_id)
+            self.identified.add(played.patient_id)
         await self.radiologist.sign(played.report_id, choices)
         return played
 
