@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +123,24 @@ def test_prometheus_scrapes_every_service() -> None:
     scrape = yaml.safe_load((ROOT / "deploy/observability/prometheus.yaml").read_text("utf-8"))["scrape_configs"][0]
     hosts = {target.partition(":")[0] for target in scrape["static_configs"][0]["targets"]}
     assert hosts == set(SERVICES)
+
+
+def installed(service: str, folder: Path) -> list[str]:
+    """What the build of a container asks of uv: its RUN line, played by a shell with a uv that only tells."""
+    (line,) = [one for one in DOCKERFILE.splitlines() if one.startswith("RUN") and "uv sync" in one]
+    teller = folder / "uv"
+    teller.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    teller.chmod(0o755)
+    arguments = {"EXTRAS": "", **PROCESSES[service]["build"]["args"]}
+    command = ["/bin/sh", "-c", line.removeprefix("RUN")]
+    environment = {**arguments, "PATH": f"{folder}:/usr/bin:/bin"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_image_of_a_service_has_everything_the_service_can_use(service: str, tmp_path: Path) -> None:
+    package = tomllib.loads((ROOT / "services" / service / "pyproject.toml").read_text("utf-8"))["project"]
+    asked = installed(service, tmp_path)
+    assert asked[asked.index("--package") + 1] == package["name"]
+    extras = [asked[number + 1] for number, word in enumerate(asked) if word == "--extra"]
+    assert sorted(extras) == sorted(package.get("optional-dependencies", {}))

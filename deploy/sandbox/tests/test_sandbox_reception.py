@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from navette_sandbox.scenarios.client import PlatformError
+from navette_sandbox.scenarios.hospital import announce, arrival_message
 from navette_sandbox.scenarios.reception import Outcome, _verified, arrivals, run_reception, table_of
 from rich.console import Console
 
@@ -23,6 +27,7 @@ def test_the_morning_has_twenty_arrivals_of_every_kind() -> None:
         "accepted", "several", "to_decide", "not_found", "refused", "none",
     }  # fmt: skip
     assert sum(one.known for one in arrivals()) == sum(one.former is not None for one in arrivals()) == 1
+    assert sum(one.announced for one in arrivals()) == sum(one.homonym for one in arrivals()) == 1
 
 
 @pytest.mark.parametrize(
@@ -60,3 +65,31 @@ def test_twenty_arrivals_end_as_expected_on_the_running_platform(tmp_path: Path)
     written = (tmp_path / "out" / "reception.txt").read_text(encoding="utf-8")
     assert written.count("✓") == 20
     assert "Plusieurs identités trouvées" in written
+    assert "homonymie confirmée par la cellule" in written
+
+
+def test_the_message_of_the_hospital_is_written_by_hand_to_the_byte() -> None:
+    who = next(one.who for one in arrivals() if one.announced)
+    message = arrival_message(who, "IPP-1", "VN-1", now=datetime(2026, 11, 22, 9, 0, tzinfo=UTC))
+    lines = message.decode().split("\r")
+    assert lines[0].startswith(
+        "MSH|^~\\&|GAM|CH-FICTIF|RIS|SITE-A|20261122100000||ADT^A04^ADT_A01|VN-1|T|2.5^FRA^2.11|"
+    )
+    pid = lines[2].split("|")
+    assert (pid[3], pid[32]) == ("IPP-1^^^CH-FICTIF&990000044&N^PI", "PROV")
+    assert lines[3].split("|")[19] == "VN-1^^^CH-FICTIF&990000044&N^VN"
+    assert lines[-1] == ""
+
+
+async def test_a_hospital_that_nobody_answers_says_so() -> None:
+    server = await asyncio.start_server(_hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(PlatformError, match="no answer"):
+        await announce(port, b"MSH|")
+    server.close()
+    await server.wait_closed()
+
+
+async def _hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    await writer.wait_closed()

@@ -55,6 +55,19 @@ def _archive(**changes: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def test_the_copy_attached_to_a_structured_body_is_read() -> None:
+    plain = CDA.decode()
+    start, end = plain.index("<component>"), plain.index("</ClinicalDocument>")
+    copy = f'<value mediaType="application/pdf" representation="B64">{base64.b64encode(PDF).decode()}</value>'
+    body = f"<structuredBody><component><section><entry><observationMedia>{copy}</observationMedia></entry>"
+    structured = f"{plain[:start]}<component>{body}</section></component></structuredBody></component>{plain[end:]}"
+    cda = read_cda(structured.encode())
+    assert (cda.structured, cda.pdf) == (True, PDF)
+    assert not read_cda(CDA).structured
+    with pytest.raises(ValueError, match="0 values"):
+        read_cda(structured.replace("observationMedia", "observation").encode())
+
+
 def test_the_facts_of_a_document_are_read() -> None:
     cda = read_cda(CDA)
     assert cda.unique_id == "1.2.250.1.999.1^A"

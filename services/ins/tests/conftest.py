@@ -93,6 +93,12 @@ def identity() -> MakeIdentity:
 
 
 @pytest.fixture(scope="session")
+def public_key() -> dict[str, Any]:
+    """The key of those tokens, as psc-auth would publish it."""
+    return dict(KEY.as_dict(private=False))
+
+
+@pytest.fixture(scope="session")
 def token() -> Callable[..., str]:
     """Makes an internal token of a person with these roles."""
     return _token

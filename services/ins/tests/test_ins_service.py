@@ -249,6 +249,7 @@ async def test_the_database_holds_no_readable_identity(desk: Any) -> None:
     assert "DUVAL" not in kept
 
 
+@pytest.mark.dsr("RIS.INS.49")
 def test_a_certificate_that_insi_would_refuse_stops_the_start(pki: Pki, settings: InsSettings) -> None:
     with pytest.raises(CertificateUnfit, match="INSI-MANU"):
         create_service(settings.model_copy(update={"insi_client_cert": pki.cert("dmp-auth")}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import re
@@ -232,6 +233,8 @@ def test_the_file_follows_the_rules_of_pdf_a_1b_that_can_be_read_in_it(samples, 
             assert (metadata["pdfaid:part"], metadata["pdfaid:conformance"]) == ("1", "B")
             assert opened.Root.MarkInfo.Marked
             assert opened.Root.Lang == "fr-FR"
+            assert opened.Root.StructTreeRoot.K, "tags for a screen reader"
+            assert str(opened.docinfo["/Title"]) == metadata["dc:title"] != ""
             for item in opened.objects:
                 if isinstance(item, pikepdf.Dictionary):
                     assert "/SMask" not in item or item.SMask == "/None"
@@ -249,8 +252,47 @@ def test_verapdf_finds_every_report_conformant(samples, compiler, verapdf, tmp_p
         files[-1].write_bytes(compiler.compose(document))
     broken = tmp_path / "broken.pdf"
     broken.write_bytes(files[0].read_bytes().replace(b"pdfaid:part>1<", b"pdfaid:part>9<"))
+    assert _verdicts(verapdf, "1b", [*files, broken]) == [*(f"PASS {file}" for file in files), f"FAIL {broken}"]
+
+
+@pytest.mark.peers
+@pytest.mark.dsr("RIS.DOC.01")
+def test_verapdf_finds_the_tags_of_every_report_good_enough_for_pdf_a_1a(samples, verapdf, tmp_path):
+    compiler, files = PdfCompiler(notice=PATIENT_NOTICE, standard="a-1a"), []
+    for number, document in enumerate(many_documents(samples)):
+        files.append(tmp_path / f"report-{number}.pdf")
+        files[-1].write_bytes(compiler.compose(document))
+    assert _verdicts(verapdf, "1a", files) == [f"PASS {file}" for file in files]
+
+
+def _verdicts(verapdf, flavour, files):
     told = subprocess.run(
-        [*verapdf, *map(str, [*files, broken])], capture_output=True, text=True, timeout=100, check=True
+        [*verapdf, flavour, *map(str, files)], capture_output=True, text=True, timeout=100, check=True
     )
-    verdicts = [line for line in told.stdout.splitlines() if not line.startswith(" ")]
-    assert verdicts == [*(f"PASS {file}" for file in files), f"FAIL {broken}"]
+    return [line for line in told.stdout.splitlines() if not line.startswith(" ")]
+
+
+def test_the_head_of_each_page_names_the_patient_however_long_the_names(samples, compiler):
+    long = "\n\n".join(f"Segment {n} : aspect homogène." for n in range(60))
+    name = "D'EXEMPLE-DE-LA-TRES-LONGUE-MAISON-DES-RIVES-ET-DES-COTEAUX-FICTIFS"
+    identity = samples.identity(birth_name=name, first_birth_given_name="MARIE-CHARLOTTE-ANTOINETTE")
+    title = "Examen tomodensitométrique thoraco-abdomino-pelvien avec injection, contrôle à trois mois d'un traitement"
+    pdf = compiler.compose(samples.document(identity=identity, content=samples.content(findings=long, title=title)))
+    second = PdfReader(io.BytesIO(pdf)).pages[1]
+    at = []
+    second.extract_text(visitor_text=lambda text, cm, tm, _font, _size: at.append((text, tm[5] * cm[3] + cm[5])))
+    head = [(text.strip(), y) for text, y in at if "EXEMPLE" in text or "tomodensitom" in text]
+    assert head, "the head of the page is missing"
+    # Nothing of it stands outside the sheet or in the body: A4 is 842 points high, the margin 17 mm.
+    assert all(842 - 17 * 72 / 25.4 < y < 842 - 10 for _, y in head), head
+    shown = re.sub(r"\s+", "", second.extract_text())
+    assert name.replace("'", "’") in shown or name in shown
+    assert "contrôleàtroismois" not in shown
+
+
+def test_a_copy_of_a_withdrawn_report_says_so_across_the_page(samples, compiler):
+    document = dataclasses.replace(samples.document(), withdrawn_at=samples.signature().signed_at)
+    assert "RETIRÉ le 20 novembre 2026 à 14 h 32 : ce compte rendu ne doit plus être utilisé" in text_of(
+        compiler.compose(document)
+    )
+    assert "RETIRÉ" not in text_of(compiler.compose(samples.document()))

@@ -200,10 +200,11 @@ def _table(layout: Layout, processes: dict[str, int | None], *, ready: bool = Fa
 
 
 def _address(layout: Layout, process: str) -> str:
-    if process in SERVICES:
-        return layout.url(process)
     shown = {key: port for key, port in layout.ports.items() if key == process or key.startswith(f"{process}.")}
-    return " ".join(f"{key.removeprefix(process).lstrip('.') or 'port'} {port}" for key, port in shown.items())
+    if process in SERVICES:
+        del shown[process]
+    ports = [f"{key.removeprefix(process).lstrip('.') or 'port'} {port}" for key, port in shown.items()]
+    return " ".join([layout.url(process), *ports] if process in SERVICES else ports)
 
 
 def _state(layout: Layout, process: str, pid: int | None) -> str:

@@ -146,6 +146,8 @@ def _ins(layout: Layout) -> dict[str, object]:
         "insi_auto_key": auto_key,
         "insi_verification": "sandbox",
         "insi_verification_url": f"https://localhost:{layout.ports['sim-insi']}",
+        "pam_port": layout.ports["ins.mllp"],
+        "pam_senders_file": layout.config / "pam-senders.json",
         "insi_idam_file": layout.keys.directory / "insi-idam",
         "index_key": layout.keys.directory / "index-key",
         "lps_instance": str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:navette-sandbox:{layout.directory}")),

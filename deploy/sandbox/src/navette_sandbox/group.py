@@ -22,7 +22,7 @@ OID_ROOT = "1.2.250.1.213.1.4.999990"
 
 
 def _site(
-    letter: str, number: int, finess: str, street: str, city: str, postal_code: str, color: str
+    letter: str, number: int, finess: str, street: str, city: str, postal_code: str, color: str, level: str
 ) -> dict[str, Any]:
     return {
         "site_id": f"site-{letter.lower()}",
@@ -42,17 +42,24 @@ def _site(
         "patient_notice": "Votre médecin reçoit aussi ce compte rendu ; parlez-en avec lui.",
         "ipp_oid": f"{OID_ROOT}.{number}.1",
         "letterhead_color": color,
+        "cda_level": level,
         "lines": ["Radiologie – Scanner – IRM – Échographie – Mammographie", "Établissement fictif : démonstration"],
     }
 
 
 SITES: list[dict[str, Any]] = [
-    _site("A", 1, "990000010", "1 quai des Exemples", "VILLE-FICTIVE", "99010", "#0f4c5c"),
-    _site("B", 2, "990000028", "28 rue de l’Essai", "BOURG-FICTIF", "99028", "#5f0f40"),
+    _site("A", 1, "990000010", "1 quai des Exemples", "VILLE-FICTIVE", "99010", "#0f4c5c", "N1"),
+    _site("B", 2, "990000028", "28 rue de l’Essai", "BOURG-FICTIF", "99028", "#5f0f40", "N3"),
 ]
 
 RADIOLOGIST = {"rpps": "99700001003", "name": "Alix RADIOLOGUE-FICTIF"}
 SECRETARY = {"rpps": "99700001045", "name": "Edith SECRETAIRE-EXEMPLE"}
+
+SUPERVISOR = {"rpps": "99700001094", "name": "Karine IDENTITO-FICTIVE"}
+"""Of the cellule d'identitovigilance: super-user of identities."""
+
+HOSPITAL = {"application": "GAM", "facility": "CH-FICTIF", "authority": "CH-FICTIF", "authority_id": "990000044"}
+"""The hospital system that announces patients of site A over HL7 v2: MSH-3, MSH-4, CX-4 of its identifiers."""
 
 
 def _account(person: dict[str, str], *roles: str) -> dict[str, Any]:
@@ -65,4 +72,10 @@ ACCOUNTS: list[dict[str, Any]] = [
     _account({"rpps": "99700001011", "name": "Basile IMAGEUR-EXEMPLE"}, "radiologist"),
     _account({"rpps": "99700001037", "name": "Didier MANIPULATEUR-FICTIF"}, "technologist"),
     _account(SECRETARY, "secretary"),
+    _account(SUPERVISOR, "secretary", "identity-supervisor"),
 ]
+
+PAM_SENDERS: list[dict[str, Any]] = [
+    {"name": "gam", "site_id": SITES[0]["site_id"], "trust": "own_domain", **HOSPITAL},
+]
+"""Who may send identities to `ins` over HL7 v2."""

@@ -21,6 +21,7 @@ PORT_NAMES = (
     "broker",
     "database",
     *SERVICES,
+    "ins.mllp",
     *(f"sim-{name}" for name in SIMULATORS if name != "mss"),
     "sim-mss.smtp",
     "sim-mss.imap",

@@ -1,4 +1,4 @@
-"""Everything a sandbox is given before its first process starts: certificates, secrets, sites, accounts.
+"""Everything a sandbox is given before its first process starts: certificates, secrets, sites, accounts, senders.
 
 Run as `python -m navette_sandbox.materials` it also creates the topics of the catalogue: this is the set-up
 container of `docker-compose.yml`, where the files lie on a volume that the services mount read-only.
@@ -26,12 +26,13 @@ def topic_names() -> list[str]:
 
 
 def write_materials(layout: Layout) -> None:
-    """Write what is not there yet; sites and accounts are written anew."""
+    """Write what is not there yet; sites, accounts and senders are written anew."""
     create_pki(layout.pki.directory)
     create_keys(layout.keys.directory, SERVICES)
     layout.config.mkdir(parents=True, exist_ok=True)
-    for name, content in (("sites.json", group.SITES), ("accounts.json", group.ACCOUNTS)):
-        (layout.config / name).write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
+    written = {"sites": group.SITES, "accounts": group.ACCOUNTS, "pam-senders": group.PAM_SENDERS}
+    for name, content in written.items():
+        (layout.config / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
 
 
 async def create_topics(bootstrap: str, partitions: int) -> None:

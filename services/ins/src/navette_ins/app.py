@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,12 +11,13 @@ from navette_chassis import Clock, Service
 from navette_chassis.deliveries import Channel, RetryPolicy
 from navette_documents.sites import load_sites
 
+from navette_ins.adapters.app_readings import AppReaders
 from navette_ins.adapters.cases import CASES, WAITING
-from navette_ins.adapters.cog import any_place, load_places
+from navette_ins.adapters.cog import known_places, load_places
 from navette_ins.adapters.history import HISTORY
 from navette_ins.adapters.identities import IDENTITIES, BlindIndex
 from navette_ins.adapters.imports import REJECTS
-from navette_ins.adapters.insi_clients import check_certificates, insi_clients
+from navette_ins.adapters.insi_clients import InsiClients, check_certificates, insi_clients
 from navette_ins.adapters.pam_links import declare_pam, outbound_of
 from navette_ins.adapters.searches import EXCHANGES, SEARCHES
 from navette_ins.adapters.venues import VENUES
@@ -27,9 +29,9 @@ from navette_ins.use_cases.desk import Desk, InsiRules
 from navette_ins.use_cases.request_insi_search import CHANNEL
 from navette_ins.use_cases.run_insi_search import run_insi_search
 from navette_ins.use_cases.settle_insi_search import settle_insi_search
-from navette_ins.use_cases.tell_connected_systems import tell_connected_systems
+from navette_ins.use_cases.tell_connected_systems import Outbound, tell_connected_systems
 from navette_ins.use_cases.watch_look_alikes import watch_look_alikes
-from navette_ins.verification_app import declare_verification, insi_breaker
+from navette_ins.verification_app import declare_verification, insi_breaker, verification_desk
 
 
 def create_service(settings: InsSettings, *, clock: Clock | None = None) -> Service:
@@ -42,40 +44,25 @@ def declare(settings: InsSettings, *, clock: Clock | None = None) -> tuple[Servi
     service = Service(settings, name=settings.service_name, clock=clock)
     check_certificates(settings)
     clients = service.resource(lambda: insi_clients(settings, service.clock))
-    index = BlindIndex(settings.blind_index_key())
     known_sites = load_sites(settings.sites_file.read_bytes()) if settings.sites_file else {}
     outbound = outbound_of(service, settings, known_sites)
-    desk = Desk(
-        keyring=lambda: service.keyring,
-        index=index,
-        insi=lambda: clients().manual,
-        rules=InsiRules(
-            needs_professional=settings.insi_auth == "psc",
-            card_assertion_required=settings.insi_card_assertion == "reader",
-        ),
-        policy=settings.policy(),
-        knows_place=any_place if settings.cog_file is None else load_places(settings.cog_file),
-        time_zone=ZoneInfo(settings.time_zone),
-        watchers=(
-            watch_look_alikes(lambda: service.keyring, index),
-            follow_verification,
-            tell_connected_systems(outbound),
-        ),
-    )
-    sites = frozenset(known_sites)
+    desk = _desk(service, settings, clients, outbound)
 
     # INSi
     service.deliver(_channel(settings), attempt=run_insi_search(service, desk), settle=settle_insi_search(desk))
 
     # Verification of what is held
-    verification = declare_verification(service, desk, settings, clients)
+    vdesk = verification_desk(desk, settings, clients)
+    verification = declare_verification(service, vdesk, settings)
 
     # HL7 v2
-    declare_pam(service, settings, desk, outbound)
+    declare_pam(service, settings, vdesk, outbound)
 
     # Routes
     certificates = certificate_routes(service, desk, clients, _certificate_files(settings))
-    service.router(api_router(service, desk, sites, verification, certificates))
+    service.router(
+        api_router(service, desk, known_sites, AppReaders(settings.app_readers_file), verification, certificates)
+    )
 
     # What is kept
     # Two active records with one matricule are impossible, whatever two people do at the same instant.
@@ -96,6 +83,28 @@ def declare(settings: InsSettings, *, clock: Clock | None = None) -> tuple[Servi
     service.index(REJECTS, "import_id")
     service.index(EXCHANGES, [("patient_id", 1), ("code", 1)])
     return service, desk
+
+
+def _desk(service: Service, settings: InsSettings, clients: Callable[[], InsiClients], outbound: Outbound) -> Desk:
+    index = BlindIndex(settings.blind_index_key())
+    return Desk(
+        keyring=lambda: service.keyring,
+        index=index,
+        insi=lambda: clients().manual,
+        rules=InsiRules(
+            needs_professional=settings.insi_auth == "psc",
+            card_assertion_required=settings.insi_card_assertion == "reader",
+            verifies_received=settings.insi_verification != "none",
+        ),
+        policy=settings.policy(),
+        knows_place=known_places() if settings.cog_file is None else load_places(settings.cog_file),
+        time_zone=ZoneInfo(settings.time_zone),
+        watchers=(
+            watch_look_alikes(lambda: service.keyring, index),
+            follow_verification,
+            tell_connected_systems(outbound),
+        ),
+    )
 
 
 def _channel(settings: InsSettings) -> Channel:

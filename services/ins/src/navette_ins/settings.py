@@ -38,6 +38,8 @@ class InsSettings(PamSettings):
     """codeSpecialiteAMO of the radiologists."""
     insi_card_assertion: Literal["reader", "none"] = "reader"
     """Whether a reading of a carte Vitale must come with the assertion that the reader built from it."""
+    app_readers_file: ExistingFile | None = None
+    """JWK set of the public keys of the readers of the Appli carte Vitale. None: no reading is taken."""
     insi_idam_file: ExistingFile
     """File with the CNDA authorisation number of the software."""
     index_key: ExistingFile
@@ -45,7 +47,7 @@ class InsSettings(PamSettings):
     identity_policy_file: ExistingFile | None = None
     """JSON of what each site decides: proofs and their confidence, automatic validation, rights. None: the defaults."""
     cog_file: ExistingFile | None = None
-    """List of communes and countries (INSEE CSV or JSON array with codes). None: no place is called unknown."""
+    """List of communes and countries (INSEE CSV or JSON array with codes). None: the communes the service carries."""
     time_zone: str = Field(default="Europe/Paris", pattern=r"^[A-Za-z_]+(/[A-Za-z_]+)*$")
     """Where the days of the worklists begin and end."""
     lps_name: str = Field(default="Navette", pattern=r"^[^:\s]+$")

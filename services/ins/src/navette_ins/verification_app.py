@@ -25,16 +25,18 @@ from navette_ins.use_cases.verification_desk import VerificationDesk
 from navette_ins.use_cases.verification_round import verification_round
 
 
-def declare_verification(
-    service: Service, desk: Desk, settings: InsSettings, clients: Callable[[], InsiClients]
-) -> APIRouter:
-    """Declare everything of verification but the routes, which are returned."""
-    verification = VerificationDesk(
+def verification_desk(desk: Desk, settings: InsSettings, clients: Callable[[], InsiClients]) -> VerificationDesk:
+    """What the use cases of verification work with."""
+    return VerificationDesk(
         desk=desk,
         verifier=lambda: _verifier(settings, clients()),
         period=timedelta(days=settings.insi_verification_period_days),
         lot_size=settings.insi_verification_lot_size,
     )
+
+
+def declare_verification(service: Service, verification: VerificationDesk, settings: InsSettings) -> APIRouter:
+    """Declare everything of verification but the routes, which are returned."""
     rounds = Rounds(
         service,
         "verification",
@@ -43,12 +45,12 @@ def declare_verification(
     )
     service.resource(rounds.running)
     service.deliver(
-        _channel(settings, CHECK_CHANNEL),
+        verification_channel(settings, CHECK_CHANNEL),
         attempt=run_verification(service, verification),
         settle=settle_verification(verification),
     )
     service.deliver(
-        _channel(settings, BATCH_CHANNEL),
+        verification_channel(settings, BATCH_CHANNEL),
         attempt=run_verification_batch(service, verification),
         settle=settle_verification_batch(verification, on_withdrawn=rounds.soon),
     )
@@ -69,7 +71,8 @@ def insi_breaker(settings: InsSettings) -> BreakerPolicy:
     )
 
 
-def _channel(settings: InsSettings, name: str) -> Channel:
+def verification_channel(settings: InsSettings, name: str) -> Channel:
+    """A channel of the endpoint of verifications: they share its breaker."""
     return Channel(
         name,
         endpoint="insi-verification",

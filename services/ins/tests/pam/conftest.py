@@ -143,6 +143,10 @@ class Links:
         """The cell of the site does something with a record."""
         return await self.ask(method, f"/patients/{patient_id}/{path}", **body)
 
+    async def act_on_site(self, worklist: str) -> dict[str, Any]:
+        """A worklist of the site."""
+        return await self.ask("GET", f"/sites/lilas/worklists/{worklist}")
+
     async def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {_token('secretary', 'identity-supervisor')}"}
         answer = await self.http.request(method, path, json=body or None, headers=headers)

@@ -341,6 +341,9 @@ def assert_sound(report: Report) -> None:
         assert not (version.signature is None and (version.editions or version.announcement))
         assert (version.withdrawal is not None) == (version.state is State.WITHDRAWN)
         if version.signature is not None:
+            assert not (
+                version.signature.choices.secret_connection and not version.in_force.hidden_from_representatives
+            )
             assert not [rpps for rpps in version.missing_agreements if rpps != version.signature.signatory.rpps]
     assert_documents_sound(report)
 

@@ -90,6 +90,7 @@ def test_a_report_read_at_a_distance_names_the_reader_and_the_doctor_who_answers
     assert f"Responsable Dr Maël SUR-PLACE-FICTIF – RPPS {gallery.rpps(7)}" in text
 
 
+@pytest.mark.dsr("DB/RIS.11")
 def test_another_reader_finds_the_link_to_the_images_in_the_printed_code(gallery, compiler):
     document = gallery.document("N1")
     pdf = compiler.compose(document)

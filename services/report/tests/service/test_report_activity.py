@@ -23,6 +23,13 @@ DAY = "2026-11-22"
 PARTIES = ("dmp", "professionals", "patients")
 
 
+MASKED = {
+    "hidden_from_professionals": 11, "hidden_from_patient": 13, "hidden_from_representatives": 17,
+    "announcement_needed": 9,
+}  # fmt: skip
+"""A choice, and of how many reports one has it."""
+
+
 def deed(number: int) -> dict[str, Any]:
     """What happened to the n-th of 240 reports, ten a month from December 2024 on."""
     months = number // 10
@@ -38,11 +45,13 @@ def deed(number: int) -> dict[str, Any]:
         "patients": qualified and number % 6 != 5,
         "dmp_failed": number % 40 == 7,
         "mss_failed": number % 24 == 3,
+        "masks": [mask for mask, each in MASKED.items() if number % each == 0],
     }
 
 
 def report_of(world: Any, one: dict[str, Any], rpps: str) -> Report:
-    signature = world.samples.signature()
+    # As stored: what excludes each other at validation does not matter to whoever counts.
+    signature = world.samples.signature(**dict.fromkeys(one["masks"], True))
     signature = signature.model_copy(
         update={"signatory": signature.signatory.model_copy(update={"rpps": rpps}), "signed_at": one["at"]}
     )
@@ -117,6 +126,7 @@ def expected(deeds: list[dict[str, Any]]) -> dict[str, Any]:
         "files_with_all_three": sum(all(one[party] for party in PARTIES) for one in deeds),
         "dmp_failures": sum(one["dmp_failed"] for one in deeds),
         "mss_failures": sum(one["mss_failed"] for one in deeds),
+        "dmp_masked": {mask: sum(one["dmp"] and mask in one["masks"] for one in deeds) for mask in MASKED},
     }
 
 
@@ -125,7 +135,7 @@ async def ask(world: Any, path: str, *roles: str, **claims: Any) -> Any:
         return await caller.get(path)
 
 
-@pytest.mark.dsr("RIS.TBB.01", "RIS.TBB.03")
+@pytest.mark.dsr("RIS.TBB.01", "RIS.TBB.02", "RIS.TBB.03")
 async def test_the_figures_of_240_reports_are_exact(world, two_years, make_rpps):
     answer = await ask(world, f"/activity?day={DAY}", "administrator")
     assert answer.status_code == 200, answer.text
@@ -156,6 +166,7 @@ async def test_a_spreadsheet_opens_the_same_figures_with_french_heads(world, two
     year = next(row for row in rows if row["Période"] == "Année en cours" and row["RPPS"] == "Tous")
     wanted = expected([one for one in two_years if one["at"].year == 2026])
     assert int(year["CR alimentés au DMP"]) == wanted["dmp"]["total"]
+    assert int(year["CR DMP – masqué aux professionnels"]) == wanted["dmp_masked"]["hidden_from_professionals"]
     assert (
         int(year["CR envoyés par MSSanté aux professionnels – INS non qualifiée"])
         == (wanted["professionals"]["ins_not_qualified"])

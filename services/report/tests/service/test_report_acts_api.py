@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import timedelta
 from typing import Any
@@ -26,6 +27,7 @@ from navette_contracts.events import (
     WhoMustAct,
 )
 from navette_report.use_cases.read_reports import late_drafts
+from pypdf import PdfReader
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -262,6 +264,20 @@ async def test_a_withdrawal_is_told_everywhere_and_its_reason_to_nobody(world: A
 
     await until(withdrawn)
     assert "a été retiré" in await refused(world, report_id, "withdraw")
+
+
+async def test_the_document_of_a_withdrawn_report_is_shown_with_the_withdrawal_across_it(
+    world: Any, outbox_events: Any
+) -> None:
+    report_id = await qualified_report(world)
+    await composed(world, outbox_events, report_id, 1)
+    await done(world, report_id, "withdraw")
+    async with world.caller("secretary") as caller:
+        shown = await caller.get(f"/reports/{report_id}/document.pdf")
+    text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(shown.content)).pages)
+    assert "RETIRÉ" in text
+    files = world.service.database["documents.files"]
+    assert await files.count_documents({"metadata.report_id": report_id}) == 2  # what was sent stays as it was
 
 
 async def test_a_failed_deletion_is_shown_beside_the_deposit_it_could_not_undo(world: Any, outbox_events: Any) -> None:

@@ -68,6 +68,7 @@ async def test_the_sites_of_a_group_share_their_patients_and_each_use_is_recorde
         assert "EXEMPLE ALIX" in (await caller.get(f"/pages/reports/{report_id}")).text
 
 
+@pytest.mark.dsr("DB.SO.16")
 async def test_the_ipp_is_the_one_of_the_site_that_identified_the_patient(world: Any, outbox_events: Any) -> None:
     patient = await world.known(world.new_patient(), site_id=world.other_site)
     report_id = str((await world.post_draft(patient)).json()["report_id"])

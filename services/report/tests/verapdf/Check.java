@@ -1,4 +1,5 @@
 import java.io.FileInputStream;
+import java.util.Arrays;
 import org.verapdf.gf.foundry.VeraGreenfieldFoundryProvider;
 import org.verapdf.pdfa.Foundries;
 import org.verapdf.pdfa.PDFAParser;
@@ -7,12 +8,12 @@ import org.verapdf.pdfa.flavours.PDFAFlavour;
 import org.verapdf.pdfa.results.TestAssertion;
 import org.verapdf.pdfa.results.ValidationResult;
 
-/** Validates files against PDF/A-1b with veraPDF; one line per file, one per broken rule. */
+/** Validates files with veraPDF against PDF/A-1b or 1a, the first argument; one line per file, one per broken rule. */
 public class Check {
-    public static void main(String[] files) throws Exception {
+    public static void main(String[] arguments) throws Exception {
         VeraGreenfieldFoundryProvider.initialise();
-        PDFAFlavour flavour = PDFAFlavour.PDFA_1_B;
-        for (String file : files) {
+        PDFAFlavour flavour = PDFAFlavour.byFlavourId(arguments[0]);
+        for (String file : Arrays.copyOfRange(arguments, 1, arguments.length)) {
             try (FileInputStream in = new FileInputStream(file);
                  PDFAParser parser = Foundries.defaultInstance().createParser(in, flavour)) {
                 PDFAValidator validator = Foundries.defaultInstance().createValidator(flavour, false);

@@ -198,6 +198,23 @@ class Secretary(Person):
         await self.wait_status(patient_id, "qualifiee")
 
 
+class Supervisor(Person):
+    """Of the cellule d'identitovigilance: decides what a secretary may not."""
+
+    async def cases(self) -> list[dict[str, Any]]:
+        """What waits for a decision."""
+        return list((await self.get("ins", "/cases"))["cases"])
+
+    async def decide(self, case_id: str, decision: str) -> None:
+        """Confirm or dismiss a case."""
+        await self.post("ins", f"/cases/{case_id}/decision", {"decision": decision})
+
+    async def confirm_homonyms(self, patient_ids: list[str]) -> None:
+        """Two people who look alike: both records say so from now on."""
+        case = await self.post("ins", "/cases", {"kind": "homonym", "patient_ids": patient_ids})
+        await self.decide(case["case_id"], "confirm")
+
+
 class Radiologist(Person):
     """Writes, signs and follows reports; also operates the services."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -22,7 +22,8 @@ from navette_sandbox.scenarios.programme import play_all
 from navette_sandbox.scenarios.stage import ScenarioError, Stage
 from navette_sandbox.scenarios.verdict import verdict
 from navette_sandbox.supervisor import Sandbox
-from navette_sandbox.verify.deliveries import Check
+from navette_sandbox.verify.deliveries import Check, Delivered
+from navette_sandbox.verify.official import check_against_the_rules
 from navette_sandbox.verify.submissions import read_submissions
 
 
@@ -95,6 +96,8 @@ def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str)
     checks += [Check(*observation) for observation in stage.observations]
     checks += [Check("les services nationaux n’ont rien refusé", not refusals, "; ".join(refusals[:5]))]
     checks += found.checks
+    checks += _levels(stage, found.delivered)
+    checks += check_against_the_rules([one.content for one in documents])
     files = write_reports(output, stage.played, found.delivered, mails)
     missing = [path for one in files for _label, path in one.links if not (output / path).is_file()]
     checks.append(Check("chaque fichier cité par la page existe", not missing, ", ".join(missing)))
@@ -104,6 +107,19 @@ def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str)
     )
     write_page(output, stage.played, files, checks, stage.sandbox.broker.kind)
     return checks
+
+
+def _levels(stage: Stage, delivered: Mapping[str, Delivered]) -> list[Check]:
+    """Each site has the documents of the level it chose, and both levels were shown."""
+    chosen = {site["site_id"]: site["cda_level"] == "N3" for site in group.SITES}
+    wrong, seen = [], set()
+    for one in stage.played:
+        for _document, cda in delivered[one.key].documents if one.key in delivered else ():
+            seen.add(cda.structured)
+            if cda.structured != chosen[one.site_id]:
+                wrong.append(one.key)
+    held = not wrong and seen == {True, False}
+    return [Check("chaque site a des documents au niveau qu’il a choisi, N1 ou N3", held, ", ".join(wrong))]
 
 
 def _report(console: Console, checks: Sequence[Check], output: Path, seconds: float) -> None:

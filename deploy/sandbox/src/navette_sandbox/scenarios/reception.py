@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -20,11 +20,16 @@ from navette_sandbox import group
 from navette_sandbox.embedded.choice import BrokerChoice
 from navette_sandbox.layout import make_layout
 from navette_sandbox.scenarios.catalogue import Patient, patients
-from navette_sandbox.scenarios.client import PlatformError, Secretary, poll
+from navette_sandbox.scenarios.client import PlatformError, Secretary, Supervisor, poll
+from navette_sandbox.scenarios.hospital import announce, arrival_message
 from navette_sandbox.supervisor import Sandbox
 
 # An identity needs neither reports nor what carries them.
 NOT_NEEDED = ("report", "dmp", "mss", "sim-dmp", "sim-mss", "sim-annuaire")
+
+SITE: str = group.SITES[0]["site_id"]
+IPP, VENUE = "IPP-CH-0042", "VN-2026-0042"
+"""Numbers that the hospital gave to the person it announces, and to the coming."""
 
 _STATUSES = {
     "provisoire": "provisoire",
@@ -43,6 +48,10 @@ class Arrival:
     document: str | None
     typed: Mapping[str, Any]
     known: bool
+    announced: bool
+    """Announced by the hospital, over HL7 v2."""
+    homonym: bool
+    """Looks like somebody who is recorded, and is somebody else."""
     former: str | None
     warning: str | None
     expected: tuple[str, str]
@@ -72,6 +81,7 @@ class Outcome:
     next_act: str
     problems: tuple[str, ...]
     """What is not as it must be."""
+    patient_id: str = ""
 
 
 def arrivals() -> Sequence[Arrival]:
@@ -84,6 +94,8 @@ def arrivals() -> Sequence[Arrival]:
             document=row.get("document"),
             typed=row.get("traits", {}),
             known=row.get("known", False),
+            announced=row.get("announced", False),
+            homonym=row.get("homonym", False),
             former=row.get("former"),
             warning=row.get("warning"),
             expected=(row["expect"][0], row["expect"][1]),
@@ -92,39 +104,66 @@ def arrivals() -> Sequence[Arrival]:
     ]
 
 
-async def receive(secretary: Secretary, arrival: Arrival) -> Outcome:
+async def receive(secretary: Secretary, arrival: Arrival, mllp_port: int) -> Outcome:
     """One person: prior search, record, document, INSi; and what the service says is to be done next."""
-    traits = arrival.traits()
+    traits, problems = arrival.traits(), []
+    if arrival.announced:
+        message = arrival_message(arrival.who, IPP, VENUE, now=datetime.now(UTC))
+        answer = await announce(mllp_port, message)
+        if answer != "AA":
+            problems.append(f"the hospital was answered {answer}")
     criteria = {"birth_date": traits["birth_date"], "name": traits["birth_name"][:3]}
     found = (await secretary.post("ins", "/patients/search", criteria))["patients"]
-    problems = [] if bool(found) == arrival.known else [f"prior search found {len(found)} record(s)"]
-    if found:
+    if bool(found) != (arrival.known or arrival.announced or arrival.homonym):
+        problems.append(f"prior search found {len(found)} record(s)")
+    if found and arrival.known:
         record = await secretary.get("ins", f"/patients/{found[0]['patient_id']}")
-        return Outcome(
-            arrival, record["status"], "none", _next_act(record, None), _verified(arrival, record, "none", problems)
-        )
-    site = group.SITES[0]["site_id"]
-    patient_id = (await secretary.post("ins", "/patients", {"site_id": site} | traits))["patient_id"]
-    if arrival.document is not None:
-        await secretary.post("ins", f"/patients/{patient_id}/identity-checks", {"document_kind": arrival.document})
-    status, asked = await secretary.attempt("ins", f"/patients/{patient_id}/insi-search")
-    search: dict[str, Any] = {"state": "refused", "state_label": asked.get("detail", "")}
-    if status == 202:
-        search = await poll(
-            lambda: secretary.get("ins", f"/patients/{patient_id}/insi-calls/{asked['call_id']}"),
-            lambda answer: answer["state"] != "requested",
-            seconds=90,
-            what="an answer of INSi",
-        )
+        return _outcome(arrival, record, None, problems)
+    if found and arrival.announced:
+        patient_id = found[0]["patient_id"]
+        problems += await _announced(secretary, found[0])
+    else:
+        created = await secretary.post("ins", "/patients", {"site_id": SITE} | traits)
+        patient_id = created["patient_id"]
+    search = await _identified(secretary, arrival, patient_id)
     record = await secretary.get("ins", f"/patients/{patient_id}")
     if arrival.former is not None:
         again = (await secretary.post("ins", "/patients/search", {"matricule": arrival.former}))["patients"]
         if [one["patient_id"] for one in again] != [patient_id]:
             problems.append("the former matricule does not lead to the record")
-    state = str(search["state"])
-    return Outcome(
-        arrival, record["status"], state, _next_act(record, search), _verified(arrival, record, state, problems)
+    return _outcome(arrival, record, search, problems)
+
+
+async def _announced(secretary: Secretary, found: Mapping[str, Any]) -> list[str]:
+    """What the message of the hospital must have left: its number on the record, and a task of the reception."""
+    waiting = (await secretary.get("ins", f"/sites/{SITE}/worklists/to_qualify"))["items"]
+    problems = [] if found["local_id"] == IPP else ["the record lacks the number of the hospital"]
+    if found["patient_id"] not in {one["patient_id"] for one in waiting}:
+        problems.append("the person announced is not on the list of the reception")
+    return problems
+
+
+async def _identified(secretary: Secretary, arrival: Arrival, patient_id: str) -> dict[str, Any]:
+    """Hold the document if there is one, ask INSi, and wait for what it comes to."""
+    if arrival.document is not None:
+        await secretary.post("ins", f"/patients/{patient_id}/identity-checks", {"document_kind": arrival.document})
+    status, asked = await secretary.attempt("ins", f"/patients/{patient_id}/insi-search")
+    if status != 202:
+        return {"state": "refused", "state_label": asked.get("detail", "")}
+    return await poll(
+        lambda: secretary.get("ins", f"/patients/{patient_id}/insi-calls/{asked['call_id']}"),
+        lambda answer: answer["state"] != "requested",
+        seconds=90,
+        what="an answer of INSi",
     )
+
+
+def _outcome(
+    arrival: Arrival, record: Mapping[str, Any], search: Mapping[str, Any] | None, problems: Sequence[str]
+) -> Outcome:
+    state = "none" if search is None else str(search["state"])
+    wrong = _verified(arrival, record, state, problems)
+    return Outcome(arrival, record["status"], state, _next_act(record, search), wrong, str(record["patient_id"]))
 
 
 def _verified(arrival: Arrival, record: Mapping[str, Any], state: str, problems: Sequence[str]) -> tuple[str, ...]:
@@ -142,20 +181,41 @@ def _verified(arrival: Arrival, record: Mapping[str, Any], state: str, problems:
     return tuple(found)
 
 
+_CAUSES = frozenset({"used_name_as_birth_name", "newborn"})
+
+
 def _next_act(record: Mapping[str, Any], search: Mapping[str, Any] | None) -> str:
     """The sentence of the service for whoever must act; warnings first, as they name the cause."""
     if record["status"] == "qualifiee":
         return "Rien à faire : identité qualifiée"
     if record["status"] == "recuperee":
         return "Contrôler une pièce d’identité à haut niveau de confiance"
-    causes = [one["message"] for one in record["warnings"] if one["code"] == "used_name_as_birth_name"]
+    causes = [one["message"] for one in record["warnings"] if one["code"] in _CAUSES]
     said = str(search["state_label"]) if search is not None else ""
     return causes[0] if causes else said
 
 
-async def play_reception(secretary: Secretary) -> list[Outcome]:
-    """All arrivals, one after the other."""
-    return [await receive(secretary, arrival) for arrival in arrivals()]
+async def play_reception(secretary: Secretary, supervisor: Supervisor, mllp_port: int) -> list[Outcome]:
+    """All arrivals, one after the other; then the cell decides what the morning left it."""
+    outcomes = [await receive(secretary, arrival, mllp_port) for arrival in arrivals()]
+    return await part_homonyms(supervisor, outcomes)
+
+
+async def part_homonyms(supervisor: Supervisor, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The service asks whether two records are one person; the cell says no, and marks both as homonyms."""
+    second = next(one for one in outcomes if one.arrival.homonym)
+    asked = [one for one in await supervisor.cases() if second.patient_id in one["patient_ids"]]
+    problems = [] if [one["kind"] for one in asked] == ["duplicate"] else ["no duplicate was asked about"]
+    for case in asked:
+        await supervisor.decide(case["case_id"], "dismiss")
+        await supervisor.confirm_homonyms(case["patient_ids"])
+        for patient_id in case["patient_ids"]:
+            record = await supervisor.get("ins", f"/patients/{patient_id}")
+            if "homonyme" not in record["attributes"]:
+                problems.append("a homonym does not say so")
+    told = f"{second.next_act} ; homonymie confirmée par la cellule"
+    parted = replace(second, next_act=told, problems=(*second.problems, *problems))
+    return [parted if one is second else one for one in outcomes]
 
 
 def table_of(outcomes: Sequence[Outcome]) -> Table:
@@ -215,5 +275,9 @@ def run_reception(output: Path, root: Path, broker: BrokerChoice, console: Conso
 
 
 async def _play(sandbox: Sandbox) -> list[Outcome]:
-    async with Secretary(sandbox.layout, group.SECRETARY["rpps"]) as secretary:
-        return await play_reception(secretary)
+    layout = sandbox.layout
+    async with (
+        Secretary(layout, group.SECRETARY["rpps"]) as secretary,
+        Supervisor(layout, group.SUPERVISOR["rpps"]) as supervisor,
+    ):
+        return await play_reception(secretary, supervisor, layout.ports["ins.mllp"])

@@ -1,4 +1,4 @@
-"""What the checks need from a CDA R2 document with a PDF inside."""
+"""What the checks need from a CDA R2 document with a PDF inside: the body itself (N1), or attached to it (N3)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from navette_sandbox.verify.xml import only, parse, values
 
 _NS = {"h": "urn:hl7-org:v3"}
+_PLAIN_BODY = "h:component/h:nonXMLBody/h:text"
 INS_OIDS = frozenset(f"1.2.250.1.213.1.4.{number}" for number in (8, 9, 10, 11))
 """Assigning authorities of a matricule INS (NIR, NIA, and the two of the test environments)."""
 
@@ -28,6 +29,8 @@ class Cda:
     replaces: str | None
     author_id: str
     pdf: bytes
+    structured: bool
+    """Whether the body is structured (N3) and the PDF its readable copy."""
 
     @property
     def ins(self) -> tuple[str, str] | None:
@@ -54,7 +57,8 @@ def read_cda(data: bytes) -> Cda:
         extension = values(root, f"string({path}/@extension)", _NS)[0]
         return _instance(only(root, f"{path}/@root", _NS), extension)
 
-    body = "h:component/h:nonXMLBody/h:text"
+    structured = root.find("h:component/h:structuredBody", _NS) is not None
+    body = "h:component/h:structuredBody//h:observationMedia/h:value" if structured else _PLAIN_BODY
     if only(root, f"{body}/@mediaType", _NS) != "application/pdf":
         raise ValueError("the body is not a PDF")
     pdf = base64.b64decode("".join(only(root, f"{body}/text()", _NS).split()), validate=True)
@@ -70,4 +74,5 @@ def read_cda(data: bytes) -> Cda:
         replaces=instance(parent) if values(root, f"{parent}/@root", _NS) else None,
         author_id=values(root, "string(h:author[1]/h:assignedAuthor/h:id/@extension)", _NS)[0],
         pdf=pdf,
+        structured=structured,
     )

@@ -27,9 +27,14 @@ from navette_ins.adapters.pam_messages import MESSAGES
 from navette_ins.api.pam import pam_routes
 from navette_ins.domain.pam.destinations import ConnectedSystem, load_systems
 from navette_ins.pam_settings import PamSettings
+from navette_ins.settings import InsSettings
+from navette_ins.use_cases.confirm_received_ins import run_confirmation, settle_confirmation
 from navette_ins.use_cases.desk import Desk
 from navette_ins.use_cases.receive_pam_message import Intake
+from navette_ins.use_cases.request_confirmation import CONFIRM_CHANNEL
 from navette_ins.use_cases.tell_connected_systems import Outbound, send_pam_message, settle_pam_message
+from navette_ins.use_cases.verification_desk import VerificationDesk
+from navette_ins.verification_app import verification_channel
 
 _RETRY_CAP = timedelta(hours=1)
 
@@ -41,11 +46,14 @@ def outbound_of(service: Service, settings: PamSettings, sites: Mapping[str, Sit
     return Outbound(systems, sites, lambda: service.keyring, production=settings.environment == "production")
 
 
-def declare_pam(service: Service, settings: PamSettings, desk: Desk, outbound: Outbound) -> Resource[MllpServer | None]:
+def declare_pam(
+    service: Service, settings: InsSettings, verification: VerificationDesk, outbound: Outbound
+) -> Resource[MllpServer | None]:
     """Declare listener, routes, channels and indexes; the listener, open while the service runs.
 
     Raises SendersInvalid, ValueError or OSError for a file of senders that cannot be used.
     """
+    desk = verification.desk
     intake = Intake(
         senders=SenderFile(settings.pam_senders_file, outbound.sites),
         production=settings.environment == "production",
@@ -53,6 +61,11 @@ def declare_pam(service: Service, settings: PamSettings, desk: Desk, outbound: O
         limits=Limits(message_bytes=settings.pam_max_message_bytes, segments=500, parts=500),
     )
     service.router(pam_routes(service, desk, intake))
+    service.deliver(
+        verification_channel(settings, CONFIRM_CHANNEL),
+        attempt=run_confirmation(service, verification),
+        settle=settle_confirmation(verification, intake),
+    )
     for system in outbound.systems:
         _declare_channel(service, settings, desk, system)
     service.index(MESSAGES, [("key", 1), ("digest", 1)], unique=True)

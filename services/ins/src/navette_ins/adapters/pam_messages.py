@@ -30,6 +30,8 @@ class MessageState(StrEnum):
     INTEGRATED = "integrated"
     TO_REVIEW = "to_review"
     """Integrated as far as the rules allow; a person has something to decide."""
+    WAITING = "waiting"
+    """Kept; what it says of the INS, and of a person known here, counts once INSi has verified it."""
     IGNORED = "ignored"
     """Of no concern to identities."""
     REFUSED = "refused"
@@ -122,9 +124,17 @@ class MessageStore:
         outcome = _outcome(verdict) | {"replayed_by": by, "replayed_at": at}
         await self._messages.update_one({"_id": message_id}, {"$set": outcome, "$inc": {"replays": 1}})
 
+    async def settled(
+        self, message_id: str, state: MessageState, remarks: Sequence[str], expires_at: datetime | None
+    ) -> None:
+        """Write what a message that waited came to."""
+        outcome = {"state": state.value, "remarks": list(remarks), "expires_at": expires_at}
+        await self._messages.update_one({"_id": message_id}, {"$set": outcome})
+
     async def newer(self, subject: str, than: datetime) -> bool:
         """Whether a later message about the same person was integrated."""
-        done = [MessageState.INTEGRATED.value, MessageState.TO_REVIEW.value, MessageState.REPLAYED.value]
+        taken = (MessageState.INTEGRATED, MessageState.TO_REVIEW, MessageState.WAITING, MessageState.REPLAYED)
+        done = [one.value for one in taken]
         query = {"subject": subject, "received_at": {"$gt": than}, "state": {"$in": done}}
         return await self._messages.find_one(query, {"_id": True}) is not None
 

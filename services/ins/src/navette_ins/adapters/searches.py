@@ -19,6 +19,8 @@ from navette_ins.domain.insi.plan import Asked, Query
 from navette_ins.domain.search import Search, SearchState
 from navette_ins.domain.traits import Traits
 
+BY_APP = "AV"
+"""Code of an exchange that is no call: a reading of the Appli carte Vitale."""
 SEARCHES = "insi_searches"
 EXCHANGES = "insi_exchanges"
 
@@ -51,6 +53,10 @@ class SearchRepository:
         """Whether INSi said 01 to the very same traits within 24 hours (spec/ins.md §4.2)."""
         rows = self._searches.find({"traits_key": traits_key, "requested_at": {"$gte": now - timedelta(hours=24)}})
         return any([row["search"]["state"] == SearchState.NOT_FOUND async for row in rows])
+
+    async def known(self, traits_key: str) -> bool:
+        """Whether this question was ever asked."""
+        return await self._searches.find_one({"traits_key": traits_key}, {"_id": 1}) is not None
 
     async def calls_since(self, uow: UnitOfWork, patient_id: str, venue_id: str | None, since: datetime) -> int:
         """How many calls INSi answered about this person for this venue (without one: since then)."""
@@ -171,7 +177,7 @@ class ExchangeLog:
     async def last(self, uow: UnitOfWork, search_id: str) -> SealedExchange | None:
         """The last answered call of a search with its reply."""
         rows = [row async for row in uow.collection(EXCHANGES).find({"search_id": search_id})]
-        rows = [row for row in rows if row["code"] in _ANSWERS]
+        rows = [row for row in rows if row["code"] in _ANSWERS | {BY_APP}]
         return self._open(max(rows, key=lambda one: one["number"])) if rows else None
 
     def _open(self, row: Mapping[str, Any]) -> SealedExchange:

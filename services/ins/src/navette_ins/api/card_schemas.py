@@ -8,6 +8,7 @@ from fastapi import Query
 from navette_chassis.http import ApiModel
 from pydantic import AwareDatetime, Field
 
+from navette_ins.adapters.app_readings import MAX_READING
 from navette_ins.domain.insi.card import MAX_ASSERTION_BYTES, Beneficiary, CardReading
 from navette_ins.use_cases.request_insi_search import CardSearch
 
@@ -44,6 +45,14 @@ class CardContent(ApiModel):
     beneficiaries: Annotated[list[CardBeneficiary], Field(min_length=1, max_length=30)]
     assertion: Annotated[str, Field(max_length=MAX_ASSERTION_BYTES)] | None = None
     """SAML assertion that the reader built from the card."""
+
+
+class AppReadingRequest(ApiModel):
+    """What a reader signed of the Appli carte Vitale."""
+
+    reading: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", max_length=MAX_READING)]
+    """Compact JWS (ES256) of the reader component of the workstation."""
+    venue_id: Annotated[str, Field(pattern=_VENUE)] | None = None
 
 
 class CardSearchRequest(ApiModel):

@@ -13,12 +13,14 @@ from navette_ins.api.patients import answer
 from navette_ins.api.rights import InsiCaller, Qualifier, Reader, Supervisor
 from navette_ins.api.schemas import NewCheck, PatientAnswer, nature_of
 from navette_ins.domain.comparison import DECISIVE, compare
-from navette_ins.domain.insi.reply import Individual, Result, read_reply
+from navette_ins.domain.insi.reply import Individual
+from navette_ins.domain.matricule_display import masked
 from navette_ins.domain.search import Search
 from navette_ins.domain.traits import Traits
 from navette_ins.use_cases.desk import Desk
 from navette_ins.use_cases.record_identity_check import record_identity_check, validate_identity, withdraw_check
 from navette_ins.use_cases.remove_ins import remove_ins
+from navette_ins.use_cases.settle_insi_search import individual_in
 
 LABELS = {
     "birth_name": "Nom de naissance",
@@ -99,10 +101,8 @@ def comparison_routes(service: Service, desk: Desk) -> APIRouter:
             identity = visible(await desk.identities(uow).get(patient_id), caller)
             await uow.record_access(caller.subject, "insi.compare", "patient", patient_id, identity.site_id, "granted")
             exchange = await desk.exchanges.last(uow, call_id)
-            reply = None if exchange is None else read_reply(exchange.reply)
-            if exchange is None or not isinstance(reply, Result) or reply.individual is None:
-                return None
-            return exchange.traits, reply.individual
+            found = None if exchange is None else individual_in(exchange.reply, by_app=search.by_app)
+            return None if exchange is None or found is None else (exchange.traits, found)
 
         sides = await transact(service, work)
         if sides is None:
@@ -145,8 +145,3 @@ def _side_by_side(search: Search, local: Traits, found: Individual) -> Compariso
         decided_by=search.decided_by,
         decided_at=search.decided_at,
     )
-
-
-def masked(matricule: str) -> str:
-    """A matricule where the whole of it is not needed: sex, year and month, then stars (spec/ins.md §2.10)."""
-    return f"{matricule[:1]} {matricule[1:3]} {matricule[3:5]} ** *** *** **" if len(matricule) >= 13 else ""

@@ -30,6 +30,9 @@ RULES: Mapping[str, str] = {
     "one_digit": "un chiffre attendu",
     "choose_beneficiary": "la carte porte plusieurs bénéficiaires : choisir la personne présente",
     "unknown_beneficiary": "ce bénéficiaire n’est pas sur la carte",
+    "old_app_reading": "l’Appli carte Vitale a été lue il y a plus de 20 minutes : la relire",
+    "reader_unknown": "lecture de l’Appli carte Vitale non signée par un lecteur connu",
+    "app_reading": "lecture de l’Appli carte Vitale incomplète ou illisible",
     "old_reading": "la carte a été lue il y a plus de 20 minutes : la relire",
     "future_reading": "l’heure de lecture de la carte est dans le futur : vérifier l’horloge du poste",
     "card_assertion": "assertion de la carte Vitale illisible",
@@ -67,6 +70,7 @@ FORBIDDEN: Mapping[str, str] = {
     "attribute_not_set": "L’identité ne porte pas cet attribut.",
     "birth_date_completed": "La date de naissance a été complétée : aucun matricule INS n’est possible.",
     "sex_undetermined": "INSi n’accepte que le sexe F ou M : l’INS ne peut pas être recherchée.",
+    "reading_used": "Cette lecture de l’Appli carte Vitale a déjà servi : la refaire.",
     "already_recovered": "L’INS de cette personne est déjà récupérée.",
     "search_under_way": "Une recherche est déjà en cours pour cette personne.",
     "not_found_today": "INSi n’a trouvé personne avec ces traits depuis 24 heures : corriger d’abord un trait.",
@@ -122,6 +126,8 @@ CAUTIONS: Mapping[Caution, str] = {
     Caution.PLACE_UNKNOWN: "Lieu de naissance inconnu (99999) : à compléter d’après un document.",
     Caution.DATE_COMPLETED: "Date de naissance complétée : ni INS récupérée, ni identité qualifiée possible.",
     Caution.SEX_UNDETERMINED: "Sexe indéterminé : l’INS ne peut pas être recherchée.",
+    Caution.NEWBORN: "Nouveau-né : INSi ne le connaît qu’après son immatriculation, quelques semaines après la "
+    "naissance. Rien à corriger : relancer la recherche à une prochaine venue.",
     Caution.USED_NAME_AS_BIRTH_NAME: "Le nom de naissance est peut-être le nom utilisé (nom d’époux ou d’épouse) : "
     "le vérifier sur le document.",
     Caution.KEY_INVALID: "La clé du matricule reçu est fausse : à signaler à la cellule d’identitovigilance.",
@@ -137,6 +143,8 @@ CAUTIONS: Mapping[Caution, str] = {
     Caution.POSSIBLE_HOMONYM: "Une autre personne porte un nom proche et la même date de naissance : vérifier que "
     "c’est le bon dossier.",
     Caution.NOT_CONFIRMED_BY_INSI: "INSi ne confirme pas cette INS : la cellule d’identitovigilance doit décider.",
+    Caution.RECEIVED_INS_NOT_CONFIRMED: "Un autre établissement a envoyé pour cette personne une INS qu’INSi ne "
+    "confirme pas : elle n’a pas été reprise.",
     Caution.TO_VALIDATE: "Document à haut niveau de confiance présenté : une personne habilitée doit valider "
     "l’identité.",
 }

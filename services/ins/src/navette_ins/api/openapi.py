@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from navette_chassis import Service
 
+from navette_ins.adapters.app_readings import AppReaders
 from navette_ins.adapters.identities import BlindIndex
 from navette_ins.adapters.verifier import NotConfigured
 from navette_ins.api.certificates import certificate_routes
@@ -43,7 +44,7 @@ def openapi_document() -> dict[str, Any]:
         certificate_routes(service, desk, _no_insi, {}),
         pam_routes(service, desk, intake),
     )
-    app.include_router(api_router(service, desk, frozenset(), *others))
+    app.include_router(api_router(service, desk, {}, AppReaders(None), *others))
     document = app.openapi()
     schemas = document["components"]["schemas"]
     for model in (ProblemField, Problem):

@@ -26,6 +26,7 @@ Keepers = Annotated[Principal, require(*KEEPERS)]
 STATES = {
     MessageState.INTEGRATED: "Intégré",
     MessageState.TO_REVIEW: "Intégré en partie : une personne doit décider",
+    MessageState.WAITING: "Gardé : INSi vérifie l’INS reçue",
     MessageState.IGNORED: "Sans effet sur les identités",
     MessageState.REFUSED: "Refusé : à corriger puis à rejouer",
     MessageState.REPLAYED: "Intégré après correction",

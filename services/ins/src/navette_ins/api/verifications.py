@@ -13,9 +13,10 @@ from navette_ins.adapters.verifications import BATCHES, CHECKS, DUE, LINES, batc
 from navette_ins.adapters.verifier import VerificationNotConfigured
 from navette_ins.api.acts import transact, visible
 from navette_ins.api.received_ins import not_configured, received_routes
-from navette_ins.api.rights import InsiCaller, Supervisor
+from navette_ins.api.rights import Caller, InsiCaller, Supervisor
 from navette_ins.api.verification_schemas import BatchAnswer, BatchList, CheckAnswer, DueAnswer, DueItem
 from navette_ins.domain.matricule_display import masked
+from navette_ins.domain.rights import Right
 from navette_ins.domain.verification import Check
 from navette_ins.use_cases.request_verification import request_verification
 from navette_ins.use_cases.verification_desk import VerificationDesk
@@ -60,15 +61,26 @@ def verification_routes(service: Service, vdesk: VerificationDesk) -> APIRouter:
                         patient_id=identity.patient_id,
                         site_id=identity.site_id,
                         last_positive_at=row["positive_at"],
-                        masked_matricule=masked(identity.recovery.matricule),
+                        masked_matricule=_masked(caller, identity.site_id, identity.recovery.matricule),
                     )
                 )
+
+        async def trace(uow: UnitOfWork) -> None:
+            for one in items:
+                await uow.record_access(caller.subject, "ins.listed", "patient", one.patient_id, one.site_id, "granted")
+
+        await transact(service, trace)
         verifier = vdesk.verifier()
         return DueAnswer.of(items, unit=verifier.unit_possible, batches=verifier.batches_possible)
 
     _batches(router, service)
     router.include_router(received_routes(service, vdesk))
     return router
+
+
+def _masked(caller: Caller, site_id: str, matricule: str) -> str:
+    """Even a part of the number is for those who may see it."""
+    return masked(matricule) if caller.also(Right.SEE_INS).may_act_for(site_id) else ""
 
 
 def _batches(router: APIRouter, service: Service) -> None:

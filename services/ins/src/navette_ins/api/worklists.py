@@ -31,6 +31,8 @@ STEPS: Final = {
     NextStep.COMPARE_AND_DECIDE: "Comparer la réponse d’INSi avec le dossier et le document, puis accepter ou refuser.",
     NextStep.CHECK_BIRTH_NAME: "INSi ne trouve personne : vérifier sur le document le nom de naissance (avant "
     "mariage), les prénoms, la date et le sexe.",
+    NextStep.SEARCH_LATER: "Nouveau-né pas encore immatriculé : rien à corriger, relancer la recherche à une prochaine "
+    "venue.",
     NextStep.LOOK_AND_DECIDE: "Comparer les deux dossiers : même personne (confirmer, puis fusionner) ou non "
     "(écarter).",
     NextStep.MERGE: "Doublon confirmé : fusionner les deux dossiers en gardant l’IPP du dossier conservé.",
@@ -40,6 +42,8 @@ STEPS: Final = {
     "écarter.",
     NextStep.CONFIRM_KO: "INSi ne confirme plus cette INS : confirmer pour la retirer, ou écarter si la cause est "
     "connue.",
+    NextStep.ASK_THE_SENDER: "Un autre établissement a envoyé une INS qu’INSi ne confirme pas ; elle n’a pas été "
+    "reprise. Contrôler l’identité d’après un document, prévenir l’émetteur, puis clore le cas.",
 }
 
 

@@ -24,6 +24,8 @@ class CaseKind(StrEnum):
     """Two people who look alike."""
     VERIFICATION_KO = "verification_ko"
     """INSi does not confirm an INS that is held."""
+    RECEIVED_INS_KO = "received_ins_ko"
+    """INSi does not confirm an INS that a third party sent: it was not taken over."""
 
 
 class CaseState(StrEnum):
@@ -57,6 +59,8 @@ CASE_STEPS: Final[Mapping[tuple[CaseKind, CaseState, CaseDecision], CaseState]] 
         (CaseKind.HOMONYM, CaseState.OPEN, CaseDecision.DISMISS): CaseState.DISMISSED,
         (CaseKind.VERIFICATION_KO, CaseState.OPEN, CaseDecision.CONFIRM): CaseState.RESOLVED,
         (CaseKind.VERIFICATION_KO, CaseState.OPEN, CaseDecision.DISMISS): CaseState.DISMISSED,
+        (CaseKind.RECEIVED_INS_KO, CaseState.OPEN, CaseDecision.CONFIRM): CaseState.RESOLVED,
+        (CaseKind.RECEIVED_INS_KO, CaseState.OPEN, CaseDecision.DISMISS): CaseState.DISMISSED,
     }
 )
 """Merging resolves a duplicate; undoing the merge opens it again."""

@@ -13,7 +13,7 @@ from navette_documents.identifiers.nir import parse_matricule
 
 from navette_ins.domain.cases import CaseKind
 from navette_ins.domain.facts import Recovery
-from navette_ins.domain.homonyms import age
+from navette_ins.domain.homonyms import age, newborn
 from navette_ins.domain.identity import Identity
 from navette_ins.domain.traits import UNKNOWN_PLACE, Traits
 from navette_ins.domain.wire_names import comparison_key
@@ -26,6 +26,7 @@ class Caution(StrEnum):
     PLACE_UNKNOWN = "place_unknown"
     DATE_COMPLETED = "date_completed"
     SEX_UNDETERMINED = "sex_undetermined"
+    NEWBORN = "newborn"
     USED_NAME_AS_BIRTH_NAME = "used_name_as_birth_name"
     KEY_INVALID = "key_invalid"
     SEX_DIFFERS_FROM_NUMBER = "sex_differs_from_number"
@@ -37,6 +38,7 @@ class Caution(StrEnum):
     POSSIBLE_COLLISION = "possible_collision"
     POSSIBLE_HOMONYM = "possible_homonym"
     NOT_CONFIRMED_BY_INSI = "not_confirmed_by_insi"
+    RECEIVED_INS_NOT_CONFIRMED = "received_ins_not_confirmed"
 
 
 KnowsPlace = Callable[[str], bool]
@@ -48,6 +50,7 @@ OF_CASES: Final[Mapping[CaseKind, Caution]] = MappingProxyType(
         CaseKind.COLLISION: Caution.POSSIBLE_COLLISION,
         CaseKind.HOMONYM: Caution.POSSIBLE_HOMONYM,
         CaseKind.VERIFICATION_KO: Caution.NOT_CONFIRMED_BY_INSI,
+        CaseKind.RECEIVED_INS_KO: Caution.RECEIVED_INS_NOT_CONFIRMED,
     }
 )
 """What a pending case about a record says to whoever reads it."""
@@ -67,6 +70,8 @@ def cautions(identity: Identity, *, knows_place: KnowsPlace, not_found: bool, to
         found.append(Caution.DATE_COMPLETED)
     if traits.sex == "I":
         found.append(Caution.SEX_UNDETERMINED)
+    if identity.recovery is None and newborn(traits, today=today):
+        found.append(Caution.NEWBORN)
     if identity.recovery is None and suspect_birth_name(traits, not_found=not_found, today=today):
         found.append(Caution.USED_NAME_AS_BIRTH_NAME)
     if identity.recovery is not None:

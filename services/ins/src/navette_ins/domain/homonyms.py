@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from rapidfuzz.distance import JaroWinkler
 
@@ -13,6 +13,8 @@ from navette_ins.domain.wire_names import comparison_key
 
 DUPLICATE_FROM = 0.92
 HOMONYM_FROM = 0.80
+NEWBORN_FOR = timedelta(days=60)
+"""How long a person not found by INSi may simply not be registered yet (judgement: some weeks)."""
 _NEAR_DATE = 0.8
 """Worth of a date with day and month swapped, or a year beside."""
 
@@ -66,6 +68,12 @@ def age(birth_date: str, today: date) -> int:
     if born is None:
         return 0
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def newborn(traits: Traits, *, today: date) -> bool:
+    """Whether the person may not be registered yet: INSi knows nobody before the civil register has said so."""
+    born = calendar_date(traits.birth_date)
+    return born is not None and timedelta() <= today - born < NEWBORN_FOR
 
 
 def _given(traits: Traits) -> list[str]:

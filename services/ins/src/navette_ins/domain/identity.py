@@ -96,6 +96,14 @@ class Identity(Part):
         if self.recovery is not None and not again:
             raise Forbidden("already_recovered")
 
+    def takes_app_reading(self) -> None:
+        """Raise Forbidden when the Appli carte Vitale may say nothing of this record (spec/ins.md §5.5)."""
+        self.active()
+        if self.untrusted:
+            raise Forbidden("doubtful_or_fictive")
+        if self.traits.birth_date_completed:
+            raise Forbidden("birth_date_completed")
+
     def shown(self, proof: Proof, *, by: str, at: datetime, expires_on: date | None = None) -> Identity:
         """A document was shown; what it proves is another act (RIS.INS.18)."""
         self.active()
@@ -165,13 +173,11 @@ class Identity(Part):
         self, recovery: Recovery, traits: Traits, former: tuple[FormerIns, ...], *, by: str, at: datetime
     ) -> Identity:
         """The Appli carte Vitale is both facts at once (spec/ins.md §2.5). Raises Forbidden for a doubtful identity."""
-        self.active()
-        if self.untrusted:
-            raise Forbidden("doubtful_or_fictive")
-        if traits.birth_date_completed:
-            raise Forbidden("birth_date_completed")
+        self.takes_app_reading()
         check = TrustCheck(document_kind="AV", at=at, by=by)
-        return self.next(at, recovery=recovery, traits=traits, former_ins=former, check=check)
+        held = () if self.recovery is None else (self.recovery.ins, *self.former_ins)
+        past = tuple(one for one in held if one not in former and one != recovery.ins)
+        return self.next(at, recovery=recovery, traits=traits, former_ins=(*former, *past), check=check)
 
     def check_withdrawn(self, *, at: datetime) -> Identity:
         """The check was of another document or another person: that fact is gone, the INS stays home."""

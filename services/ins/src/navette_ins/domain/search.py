@@ -42,6 +42,8 @@ class Search(BaseModel):
     requested_at: datetime
     by_card: bool = False
     """Whether a carte Vitale opened it; otherwise the traits of the record."""
+    by_app: bool = False
+    """Whether the Appli carte Vitale answered it: nobody was called."""
     venue_id: str | None = None
     """The coming of the person that the calls are counted for."""
     calls_before: int = 0

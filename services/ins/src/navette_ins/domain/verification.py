@@ -14,7 +14,9 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from navette_ins.domain.errors import Forbidden
+from navette_ins.domain.facts import FormerIns
 from navette_ins.domain.identity import Identity
+from navette_ins.domain.traits import Traits
 from navette_ins.domain.wire_names import to_wire
 
 FIRST_POLL: Final = timedelta(minutes=2)
@@ -56,11 +58,15 @@ def subject_of(identity: Identity) -> Subject:
     """What is verified of an identity. Raises Forbidden without an INS, RuleBroken for a name INSi does not take."""
     if identity.recovery is None:
         raise Forbidden("no_ins")
-    traits = identity.traits
+    return subject_with(identity.recovery.ins, identity.traits)
+
+
+def subject_with(ins: FormerIns, traits: Traits) -> Subject:
+    """What is verified of an INS and the traits it goes with. Raises RuleBroken for a name INSi does not take."""
     return Subject(
-        number=identity.recovery.matricule[:13],
-        key=identity.recovery.matricule[13:],
-        oid=identity.recovery.oid,
+        number=ins.matricule[:13],
+        key=ins.matricule[13:],
+        oid=ins.oid,
         birth_name=to_wire(traits.birth_name, "birth_name"),
         given_names=to_wire(traits.birth_given_names, "given_name"),
         sex=traits.sex,

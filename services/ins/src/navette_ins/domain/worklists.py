@@ -40,11 +40,13 @@ class NextStep(StrEnum):
     ADD_GIVEN_NAMES_OR_PLACE = "add_given_names_or_place"
     COMPARE_AND_DECIDE = "compare_and_decide"
     CHECK_BIRTH_NAME = "check_birth_name"
+    SEARCH_LATER = "search_later"
     LOOK_AND_DECIDE = "look_and_decide"
     MERGE = "merge"
     LOOK_AT_COLLISION = "look_at_collision"
     LOOK_AT_HOMONYM = "look_at_homonym"
     CONFIRM_KO = "confirm_ko"
+    ASK_THE_SENDER = "ask_the_sender"
 
 
 def searchable(identity: Identity) -> bool:

@@ -7,7 +7,7 @@ from navette_documents.identifiers.nir import INS_NIA, INS_NIR
 
 from navette_ins.adapters.searches import SearchRepository
 from navette_ins.domain.cases import CaseKind
-from navette_ins.domain.comparison import compare, traits_taken_over
+from navette_ins.domain.comparison import Comparison, compare, traits_taken_over
 from navette_ins.domain.errors import Forbidden
 from navette_ins.domain.facts import FormerIns, Recovery, TrustCheck
 from navette_ins.domain.identity import Identity
@@ -46,11 +46,15 @@ async def accept_insi_answer(
         search_id=search.search_id,
         at=uow.now,
         accepted_by=by,
-        channel="CV" if search.by_card else "INSI",
+        channel="AV" if search.by_app else "CV" if search.by_card else "INSI",
     )
     traits = traits_taken_over(identity.traits, found)
     try:
-        act, after = _next(identity, recovery, traits, former, renewed, at=uow)
+        if search.by_app:
+            act = Act.APP_VITALE
+            after: Identity | None = identity.identified_by_app(recovery, traits, former, by=by, at=uow.now)
+        else:
+            act, after = _next(identity, recovery, traits, former, renewed, at=uow)
     except Forbidden:
         return await _ended(uow, search, SearchState.OUTDATED, who="secretary")
     if after is not None:
@@ -59,6 +63,15 @@ async def accept_insi_answer(
     differences = compare(identity.traits, found).differences
     decided = search.model_copy(update={"differences": differences, "decided_by": by, "decided_at": uow.now})
     return await _ended(uow, decided, SearchState.ACCEPTED, who="nobody")
+
+
+def differences_to_decide(identity: Identity, found: Individual, said: Comparison) -> tuple[str, ...]:
+    """What a person has to look at before the answer is taken over, field by field."""
+    differences = said.differences + (("matricule_key",) if said.matricule_suspect else ())
+    held = identity.recovery
+    if held is not None and (held.matricule, held.oid) != (found.matricule, found.oid):
+        differences += ("matricule",)
+    return differences
 
 
 def says_otherwise(identity: Identity, found: Individual) -> bool:

@@ -25,6 +25,8 @@ class InsiRules:
     """Calls name a professional signed on with Pro Santé Connect."""
     card_assertion_required: bool = True
     """A card reading must come with the assertion its reader built."""
+    verifies_received: bool = False
+    """An INS that a third party sent is verified (WS_INS3); otherwise its person is searched for by traits."""
 
 
 @dataclass(frozen=True, slots=True)

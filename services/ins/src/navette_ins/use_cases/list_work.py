@@ -11,6 +11,7 @@ from navette_ins.adapters.cases import pending_cases
 from navette_ins.adapters.venues import open_venues
 from navette_ins.adapters.worklists import doubtful_ids, identities_by_id, last_searches, searches_ended
 from navette_ins.domain.cases import Case, CaseKind, CaseState
+from navette_ins.domain.homonyms import newborn
 from navette_ins.domain.identity import Identity
 from navette_ins.domain.search import SearchState
 from navette_ins.domain.worklists import NextStep, Worklist, doubtful, searchable, step_to_qualify
@@ -85,24 +86,28 @@ async def _searched(service: Service, desk: Desk, worklist: Worklist, site_id: s
     state, step = _SEARCHES[worklist]
     searches = await searches_ended(service.database, site_id, (state,))
     known = await identities_by_id(service.database, [one.patient_id for one in searches], desk.keyring())
+    today = service.clock.now().astimezone(desk.time_zone).date()
     items: dict[str, Item] = {}
     for search in searches:
         identity = known.get(search.patient_id)
         if identity is None or identity.merged_into is not None or identity.revision != search.revision:
             continue
-        items[identity.patient_id] = Item(identity, search.requested_at, step, call_id=search.search_id)
+        newborn_there = worklist is Worklist.NOT_FOUND and newborn(identity.traits, today=today)
+        next_step = NextStep.SEARCH_LATER if newborn_there else step
+        items[identity.patient_id] = Item(identity, search.requested_at, next_step, call_id=search.search_id)
     return list(items.values())
 
 
 _CASES = {
     Worklist.DUPLICATES: (CaseKind.DUPLICATE, CaseKind.COLLISION, CaseKind.HOMONYM),
-    Worklist.VERIFICATION_KO: (CaseKind.VERIFICATION_KO,),
+    Worklist.VERIFICATION_KO: (CaseKind.VERIFICATION_KO, CaseKind.RECEIVED_INS_KO),
 }
 _STEPS = {
     CaseKind.DUPLICATE: NextStep.LOOK_AND_DECIDE,
     CaseKind.COLLISION: NextStep.LOOK_AT_COLLISION,
     CaseKind.HOMONYM: NextStep.LOOK_AT_HOMONYM,
     CaseKind.VERIFICATION_KO: NextStep.CONFIRM_KO,
+    CaseKind.RECEIVED_INS_KO: NextStep.ASK_THE_SENDER,
 }
 
 

@@ -28,6 +28,8 @@ from navette_ins.domain.pam.senders import Sender
 from navette_ins.use_cases.desk import Desk
 from navette_ins.use_cases.integrate_pam_message import integrate_pam_message
 
+KEPT = frozenset({MessageState.REFUSED, MessageState.TO_REVIEW, MessageState.WAITING})
+"""States in which a message still asks something of somebody, or of INSi."""
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.:/+-]{0,63}")
 _HEADER_LINE = re.compile(rb"[^\r\n]{0,2000}")
 
@@ -69,7 +71,7 @@ async def receive_pam_message(
         verdict = await _verdict(uow, desk, intake, message, broken, sender, earlier, message_id)
     answer = _answer(message, verdict, message_id, uow.now)
     # What can be replayed, or must be looked at, is kept until it was.
-    asks = verdict.state in (MessageState.REFUSED, MessageState.TO_REVIEW) and message is not None
+    asks = verdict.state in KEPT and message is not None
     expires_at = None if asks else uow.now + intake.keep
     received = Received(message_id, raw, header, uow.now, expires_at, origin)
     await store.add(received, verdict, answer, again=before is not None)

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 from navette_chassis import UnitOfWork
 from navette_chassis.deliveries import Delivery, Outcome, OutcomeKind
 
+from navette_ins.adapters.app_readings import reading_in
 from navette_ins.adapters.searches import SearchRepository
 from navette_ins.domain.comparison import compare
 from navette_ins.domain.insi.reply import Individual, Result, read_reply
 from navette_ins.domain.search import Search, SearchState
-from navette_ins.use_cases.accept_insi_answer import accept_insi_answer, says_otherwise
+from navette_ins.use_cases.accept_insi_answer import accept_insi_answer, differences_to_decide, says_otherwise
 from navette_ins.use_cases.desk import Desk
 
 AUTOMATIC = "insi-auto"
@@ -47,30 +48,27 @@ async def _found(uow: UnitOfWork, desk: Desk, search: Search) -> None:
         await searches.save(search.model_copy(update={"state": SearchState.OUTDATED, "who_must_act": "secretary"}))
         return
     said = compare(identity.traits, found)
+    update: dict[str, object]
     if said.unusable is not None:
         update = {"state": SearchState.UNUSABLE, "code": said.unusable, "who_must_act": "secretary"}
         await searches.save(search.model_copy(update=update))
     elif said.agrees and not says_otherwise(identity, found):
         await accept_insi_answer(uow, desk, search, identity, found, by=AUTOMATIC)
     else:
-        differences = said.differences + (("matricule_key",) if said.matricule_suspect else ())
-        held = identity.recovery
-        if held is not None and (held.matricule, held.oid) != (found.matricule, found.oid):
-            differences += ("matricule",)
-        await searches.save(
-            search.model_copy(
-                update={
-                    "state": SearchState.TO_DECIDE,
-                    "code": "00",
-                    "differences": differences,
-                    "who_must_act": "secretary",
-                }
-            )
-        )
+        differences = differences_to_decide(identity, found, said)
+        update = {"state": SearchState.TO_DECIDE, "code": "00", "differences": differences, "who_must_act": "secretary"}
+        await searches.save(search.model_copy(update=update))
 
 
 async def individual_of(uow: UnitOfWork, desk: Desk, search: Search) -> Individual | None:
     """The person of the last reply of a search, read again from the reply as received."""
     exchange = await desk.exchanges.last(uow, search.search_id)
-    reply = None if exchange is None else read_reply(exchange.reply)
-    return reply.individual if isinstance(reply, Result) else None
+    return None if exchange is None else individual_in(exchange.reply, by_app=search.by_app)
+
+
+def individual_in(reply: bytes, *, by_app: bool) -> Individual | None:
+    """The person of a reply as received, or of a reading of the Appli carte Vitale."""
+    if by_app:
+        return reading_in(reply.decode()).individual()
+    read = read_reply(reply)
+    return read.individual if isinstance(read, Result) else None

@@ -31,7 +31,7 @@ async def verify_received(
     if await service.transact(_held, vdesk, subject):
         return Received.HELD
     verified = await vdesk.verifier().verify(subject)
-    await service.transact(_trace, vdesk, subject, verified, site_id, by)
+    await service.transact(trace_received, vdesk, subject, verified, site_id, by)
     if verified.verdict is Verdict.TECHNICAL:
         raise VerificationTrouble("technical", later=True)
     return Received.OK if verified.verdict is Verdict.OK else Received.KO
@@ -47,9 +47,10 @@ async def _held(uow: UnitOfWork, vdesk: VerificationDesk, subject: Subject) -> b
         return False
 
 
-async def _trace(
+async def trace_received(
     uow: UnitOfWork, vdesk: VerificationDesk, subject: Subject, verified: Verified, site_id: str, by: str
 ) -> None:
+    """Keep the call about an INS that came from elsewhere, its answer, and for whom it was made (RIS.INS.42)."""
     about = vdesk.desk.index.of(subject.number + subject.key, subject.oid)
     await vdesk.verifications(uow).record(
         operation="verify_received",

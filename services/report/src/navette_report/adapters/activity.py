@@ -10,7 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from navette_report.adapters.journeys import LINES, line_of
 from navette_report.adapters.reports import REPORTS
-from navette_report.domain.activity import Deed, Span, done_at
+from navette_report.domain.activity import MASKS, Deed, Span, done_at
 from navette_report.domain.journey import JourneyLine, party_of
 
 _AT_ONCE = 500
@@ -18,6 +18,7 @@ _OF_REPORT = {
     "site_id": 1,
     "report.versions.number": 1,
     "report.versions.signature.signatory.rpps": 1,
+    "report.versions.signature.choices": 1,
     "report.versions.editions.audience": 1,
     "report.versions.editions.ins_qualified": 1,
 }
@@ -60,5 +61,7 @@ async def _joined(
         party = party_of(line.channel, line.role).value
         qualified = any(one["ins_qualified"] for one in version.get("editions", ()) if party in one["audience"])
         rpps = str(version["signature"]["signatory"]["rpps"])
-        deeds.append(Deed.of(line, finess=sites[row["site_id"]].finess, rpps=rpps, qualified=qualified))
+        masks = frozenset(mask for mask in MASKS if version["signature"]["choices"].get(mask))
+        finess = sites[row["site_id"]].finess
+        deeds.append(Deed.of(line, finess=finess, rpps=rpps, qualified=qualified, masks=masks))
     return deeds

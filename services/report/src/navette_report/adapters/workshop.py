@@ -63,6 +63,10 @@ class Workshop:
             return _nothing(Finding(rule="composition_error", path=type(error).__name__))
         return Made(pdf, cda, findings)
 
+    async def print(self, document: DocumentModel) -> bytes:
+        """The PDF alone, to be shown and not sent. Raises CompositionFailed, InvalidValue."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._pdf.compose, document)
+
     async def run(self, document: DocumentModel) -> Made:
         """`make` in a worker thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.make, document)

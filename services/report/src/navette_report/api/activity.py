@@ -14,8 +14,9 @@ from navette_chassis.auth import Principal, require
 from navette_contracts.events import Audience
 
 from navette_report.api.access import record
+from navette_report.api.act_words import CHOICES
 from navette_report.api.schemas import Answer
-from navette_report.domain.activity import Dashboard, Period, Place, Tally, spans
+from navette_report.domain.activity import MASKS, Dashboard, Period, Place, Tally, spans
 from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.read_activity import read_activity
 
@@ -55,6 +56,8 @@ class FiguresAnswer(Answer):
     files_with_all_three: int
     dmp_failures: int
     mss_failures: int
+    dmp_masked: dict[str, int]
+    """Documents of the DMP by what was chosen for them (TBB.02)."""
 
 
 class ActivityAnswer(Answer):
@@ -120,6 +123,7 @@ def _answer(place: Place, tally: Tally, *, period: Period, start: datetime, end:
         files_with_all_three=tally.files(Audience.DMP, Audience.PROFESSIONALS, Audience.PATIENT),
         dmp_failures=tally.dmp_failures,
         mss_failures=tally.mss_failures,
+        dmp_masked={mask: tally.masked(mask) for mask in MASKS},
     )
 
 
@@ -132,6 +136,7 @@ def _csv(answer: ActivityAnswer) -> bytes:
         heads += [f"CR {words}", f"CR {words} – INS qualifiée", f"CR {words} – INS non qualifiée"]
     heads += ["Dossiers avec dépôt DMP", "Dossiers avec envoi professionnel", "Dossiers avec envoi patient"]
     heads += ["Dossiers avec les trois", "Échecs DMP", "Échecs MSSanté"]
+    heads += [f"CR DMP – {CHOICES[mask][0].lower()}" for mask in MASKS]
     writer.writerow(heads)
     for one in answer.figures:
         counts = [
@@ -153,6 +158,7 @@ def _csv(answer: ActivityAnswer) -> bytes:
                 one.files_with_all_three,
                 one.dmp_failures,
                 one.mss_failures,
+                *(one.dmp_masked[mask] for mask in MASKS),
             ]
         )
     return text.getvalue().encode("utf-8-sig")

@@ -26,6 +26,7 @@ from navette_report.use_cases.admit_patient import PatientRefused, admit_patient
 from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.draft_report import draft_report
 from navette_report.use_cases.read_reports import Wanted, follow_report, list_reports
+from navette_report.use_cases.show_withdrawn import show_withdrawn
 
 
 def report_routes(service: Service, desk: Desk) -> APIRouter:
@@ -82,11 +83,11 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
         found = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
         return ReportList(reports=[JourneyAnswer.of(one) for one in found])
 
-    _reading_routes(router, service)
+    _reading_routes(router, service, desk)
     return router
 
 
-def _reading_routes(router: APIRouter, service: Service) -> None:
+def _reading_routes(router: APIRouter, service: Service, desk: Desk) -> None:
     @router.get("/{report_id}")
     async def read_one(caller: CareTeam, report_id: str) -> FullReportAnswer:
         return FullReportAnswer.of(await visible_report(service, caller, report_id, "report.read"))
@@ -102,8 +103,14 @@ def _reading_routes(router: APIRouter, service: Service) -> None:
         version = report.validated
         if version is None or not version.editions:
             raise ProblemError.not_found("Le document de ce compte rendu n'est pas encore composé.")
-        document_id = version.editions[-1].reference.document_id
-        content = await documents.read(service.database, document_id, documents.Form.PDF)
+        if version.state is State.WITHDRAWN:
+            shown = await service.transact(show_withdrawn, desk, report=report)
+            if shown is None:
+                raise ProblemError.not_found("Ce compte rendu a été retiré : son document n'est plus affiché.")
+            content = shown
+        else:
+            document_id = version.editions[-1].reference.document_id
+            content = await documents.read(service.database, document_id, documents.Form.PDF)
         return Response(
             content,
             media_type="application/pdf",

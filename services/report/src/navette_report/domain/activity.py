@@ -43,6 +43,10 @@ def _first(line: JourneyLine, states: Iterable[LineState]) -> datetime | None:
     return min((line.times[state] for state in states if state in line.times), default=None)
 
 
+MASKS = ("hidden_from_professionals", "hidden_from_patient", "hidden_from_representatives", "announcement_needed")
+"""Choices whose share among the documents of the DMP is shown (TBB.02)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deed:
     """A document that reached one kind of party, or failed to."""
@@ -56,12 +60,14 @@ class Deed:
     """Whether that party was given an edition with the INS."""
     done: datetime | None
     failed: datetime | None
+    masks: frozenset[str] = frozenset()
+    """The choices of `MASKS` made for this document."""
 
     @classmethod
-    def of(cls, line: JourneyLine, *, finess: str, rpps: str, qualified: bool) -> Deed:
+    def of(cls, line: JourneyLine, *, finess: str, rpps: str, qualified: bool, masks: frozenset[str]) -> Deed:
         """What a line says."""
         party = party_of(line.channel, line.role)
-        return cls(line.report_id, line.version, finess, rpps, party, qualified, done_at(line), failed_at(line))
+        return cls(line.report_id, line.version, finess, rpps, party, qualified, done_at(line), failed_at(line), masks)
 
 
 class Period(StrEnum):
@@ -117,6 +123,7 @@ class Tally:
 
     _documents: dict[Audience, dict[tuple[str, int], bool]] = field(default_factory=dict)
     _failures: dict[Audience, int] = field(default_factory=dict)
+    _masked: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
 
     def add(self, deed: Deed, span: Span) -> None:
         """Count what of `deed` falls into the span."""
@@ -124,6 +131,8 @@ class Tally:
             seen = self._documents.setdefault(deed.party, {})
             key = (deed.report_id, deed.version)
             seen[key] = seen.get(key, False) or deed.qualified
+            for mask in deed.masks if deed.party is Audience.DMP else ():
+                self._masked.setdefault(mask, set()).add(key)
         if deed.failed in span:
             self._failures[deed.party] = self._failures.get(deed.party, 0) + 1
 
@@ -131,6 +140,10 @@ class Tally:
         """Documents that reached a party."""
         flags = self._documents.get(party, {}).values()
         return Count(sum(flags), len(flags) - sum(flags))
+
+    def masked(self, mask: str) -> int:
+        """Documents that reached the DMP with that choice of `MASKS`."""
+        return len(self._masked.get(mask, ()))
 
     def files(self, *parties: Audience) -> int:
         """Files of which at least one document reached each of the parties."""

@@ -44,6 +44,8 @@ class DocumentModel:
     """Parties this version goes or will go to, as printed in the list of recipients (RIS.DOC.04)."""
     composed_at: datetime
     zone: tzinfo
+    withdrawn_at: datetime | None = None
+    """Set only in the copy that is shown of a withdrawn report; no such document leaves."""
     former: FormerVersion | None = None
     """The version this one annuls and replaces; None for a first version (RIS.MSS.15)."""
 

@@ -58,9 +58,9 @@ def measure_value(measure: DoseMeasure) -> str:
 
 
 def measure_line(measure: DoseMeasure) -> str:
-    """ "PDL Total : … : 1140,26 mGy.cm" with the short name of the quantity."""
-    name = DOSE_QUANTITIES[measure.quantity].code.display
-    return f"{name.split(' : ')[0]}{NBSP}: {measure_value(measure)}"
+    """ "PDL Total : 1140,26 mGy.cm" with the short name of the quantity, "Dose efficace (E)" for a bare letter."""
+    short, _, name = DOSE_QUANTITIES[measure.quantity].code.display.partition(" : ")
+    return f"{f'{name} ({short})' if len(short) == 1 else short}{NBSP}: {measure_value(measure)}"
 
 
 def product_line(product: Product) -> str:

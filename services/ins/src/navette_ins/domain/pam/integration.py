@@ -73,6 +73,22 @@ def updated(known: Identity, told: Told, *, at: datetime) -> Integrated:
     return _outcome(known, changes, at, ("doubtful_here",) if doubted else ())
 
 
+def verified(known: Identity, told: Told, *, at: datetime) -> Integrated:
+    """INSi confirmed the INS and the traits of a third party; the check of a document stays to be made here.
+
+    What was established here is not changed by it (RIS.INS.38, .44).
+    """
+    strict = known.changes_strict(told.traits)
+    if known.untrusted:
+        return Integrated(known, Act.RECEIVED, ("doubtful_here",))
+    if known.recovery is not None:
+        same = known.recovery.ins == told.ins and not strict
+        return Integrated(known, Act.RECEIVED, () if same else ("ins_differs_here",))
+    if known.check is not None and strict:
+        return Integrated(known, Act.RECEIVED, ("strict_traits_differ",))
+    return _outcome(known, {"traits": told.traits, "recovery": _recovery(known, told, at, strict=strict)}, at)
+
+
 def _by_third_party(known: Identity, told: Told, at: datetime) -> Integrated:
     established = known.recovery is not None or known.check is not None
     if established and told.reading.removes_ins:

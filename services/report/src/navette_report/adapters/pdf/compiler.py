@@ -6,6 +6,7 @@ import json
 import threading
 from datetime import timedelta, timezone
 from importlib.resources import files
+from typing import Literal
 
 import typst
 
@@ -23,11 +24,13 @@ class CompositionFailed(Exception):  # noqa: N818 - read as "raise CompositionFa
 class PdfCompiler:
     """Makes PDF/A-1b documents; safe to share between threads, each has a compiler of its own.
 
-    `notice` is the information of patients printed at the foot of each page (RIS.DOC.06).
+    `notice` is the information of patients printed at the foot of each page (RIS.DOC.06). The files are tagged, so
+    that a screen reader can read them; they declare themselves 1b, which is what receivers expect, and hold to 1a.
     """
 
-    def __init__(self, *, notice: str) -> None:
+    def __init__(self, *, notice: str, standard: Literal["a-1b", "a-1a"] = "a-1b") -> None:
         self._notice = notice
+        self._standard = standard
         self._source = _TEMPLATE.read_bytes()
         self._fonts = typst.Fonts(include_system_fonts=False, font_paths=[str(_FONTS)])
         self._local = threading.local()
@@ -47,7 +50,7 @@ class PdfCompiler:
                 self._source,
                 format="pdf",
                 sys_inputs={"data": data},
-                pdf_standards=["a-1b"],
+                pdf_standards=[self._standard],
                 pdf_tags=True,
                 timestamp=moment.astimezone(fixed),
             )

@@ -44,6 +44,10 @@ def long_moment(moment: datetime, zone: tzinfo) -> str:
     return f"{long_date(moment, zone)} à {local.hour}{NBSP}h{NBSP}{local.minute:02d}"
 
 
+_HEAD_TITLE = 70
+"""Characters of a title at the head of a page."""
+
+
 def pdf_view(document: DocumentModel, notice: str) -> dict[str, Any]:
     """Values of the template for one edition.
 
@@ -59,6 +63,8 @@ def pdf_view(document: DocumentModel, notice: str) -> dict[str, Any]:
         "sections": sections(document),
         "conclusion": blocks(content.conclusion),
         "banner": _banner(document),
+        "withdrawn": _withdrawn(document),
+        "short_title": _shortened(french(content.title)),
         "validated": {
             "on": long_moment(signature.signed_at, zone),
             "by": signature.signatory.display_name,
@@ -71,6 +77,19 @@ def pdf_view(document: DocumentModel, notice: str) -> dict[str, Any]:
     }
     printable: dict[str, Any] = _printable(view)
     return printable
+
+
+def _withdrawn(document: DocumentModel) -> str:
+    """Across the copy shown of a report that was withdrawn; empty in every document that leaves."""
+    if document.withdrawn_at is None:
+        return ""
+    when = long_moment(document.withdrawn_at, document.zone)
+    return f"RETIRÉ le {when}{NBSP}: ce compte rendu ne doit plus être utilisé"
+
+
+def _shortened(title: str) -> str:
+    """The title for the head of the pages that follow the first."""
+    return title if len(title) <= _HEAD_TITLE else title[: _HEAD_TITLE - 1].rstrip() + "…"
 
 
 def _banner(document: DocumentModel) -> str:
