@@ -38,7 +38,16 @@ KINDS: dict[str, Callable[[list[str]], dict[str, str]]] = {
     "date, 3 letters": lambda one: {"birth_date": one[4], "name": one[1][:3].lower()},
     "date, given name": lambda one: {"birth_date": one[4], "given_name": one[3].split(" ")[-1]},
     "local id": lambda one: {"local_id": one[0]},
+    "matricule": lambda one: {"matricule": matricule_of(one)},
 }
+HOLDERS = 100
+"""Records with an INS, beside the others."""
+
+
+def matricule_of(one: list[str]) -> str:
+    """A sound matricule for a person of this base; several may share it."""
+    body = f"{'1' if one[5] == 'M' else '2'}{one[4][2:4]}{one[4][5:7]}38185{int(one[0][3:]) % 1000:03d}"
+    return f"{body}{97 - int(body) % 97:02d}"
 
 
 def people(number: int) -> Iterator[list[str]]:
@@ -51,7 +60,7 @@ def people(number: int) -> Iterator[list[str]]:
         yield [f"IPP{serial}", name, given[0], " ".join(given), born.isoformat(), chance.choice("FM"), "38185", used]
 
 
-async def load(database: Any, known: list[list[str]], desk: Any) -> None:
+async def load(database: Any, known: list[list[str]], desk: Any, *, with_ins: bool = False) -> None:
     """Rows as the repository writes them, without history and events."""
     tokens = BlindIndex(desk.service.settings.blind_index_key()).tokens
     names = COLUMNS.split(";")
@@ -60,8 +69,11 @@ async def load(database: Any, known: list[list[str]], desk: Any) -> None:
         for one in known[start : start + 1000]:
             traits = {name: value for name, value in zip(names, one, strict=True) if value}
             values = {"patient_id": uuid7(), "site_id": "lilas", "revision": 1, "traits": traits}
+            if with_ins:
+                found = {"matricule": matricule_of(one), "oid": "1.2.250.1.213.1.4.8", "search_id": "s"}
+                values |= {"recovery": found | {"at": MOMENT, "accepted_by": "insi-auto"}}
             identity = Identity.model_validate(values | {"created_at": MOMENT, "updated_at": MOMENT})
-            row = {"_id": identity.patient_id, "site_id": "lilas", "revision": 1, "status": "provisoire"}
+            row = {"_id": identity.patient_id, "site_id": "lilas", "revision": 1, "status": identity.status.value}
             row |= {"sealed": Sealed.seal(identity, desk.keyring).token, SEARCH: tokens.of(identity)}
             rows.append(row | {"merged_into": None, "updated_at": MOMENT, "attributes": [], SEARCH_VERSION: VERSION})
         await database[IDENTITIES].insert_many(rows)
@@ -91,11 +103,12 @@ def report(line: str) -> None:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.dsr("RIS.INS.07", "RIS.INS.10")
+@pytest.mark.dsr("RIS.INS.07", "RIS.INS.08", "RIS.INS.10")
 async def test_a_search_reads_only_its_answers_however_many_records_there_are(
     desk: Any, commands: Any, tmp_path: Path, token: Callable[..., str]
 ) -> None:
-    known = list(people(RECORDS))
+    known = list(people(RECORDS + HOLDERS))
+    known, holders = known[:RECORDS], known[RECORDS:]
     file = tmp_path / "base.csv"
     file.write_text("\n".join([COLUMNS, *(";".join(one) for one in known[:IMPORTED])]), encoding="utf-8")
     arguments = ("--site", "lilas", "--rate", "100000", "--batch", "250")
@@ -105,11 +118,12 @@ async def test_a_search_reads_only_its_answers_however_many_records_there_are(
     chance = random.Random(1)
     database = desk.service.database
     await load(database, known[IMPORTED:], desk)
+    await load(database, holders, desk, with_ins=True)
     report(f"{RECORDS} records, floor (one record read by its id, audited): {await floor(desk, token)}")
     tokens = BlindIndex(desk.service.settings.blind_index_key()).tokens
     for kind, criteria in KINDS.items():
         times = []
-        for one in chance.choices(known, k=ASKED):
+        for one in chance.choices(holders if kind == "matricule" else known, k=ASKED):
             headers = {"Authorization": f"Bearer {token('secretary')}"}
             began = time.perf_counter()
             answer = await desk.http.post("/patients/search", json=criteria(one), headers=headers)

@@ -54,6 +54,17 @@ async def test_using_a_session_keeps_it_from_ending(browser: Any, psc_auth: Any)
     assert await session_status(browser) == 200
 
 
+@pytest.mark.parametrize("header", [{"X-Navette-By-Itself": "1"}, {"Accept": "text/event-stream"}])
+async def test_a_page_that_refreshes_itself_does_not_keep_a_session_alive(
+    browser: Any, psc_auth: Any, header: dict[str, str]
+) -> None:
+    await browser.log_in()
+    await age(psc_auth, seen_at=timedelta(minutes=29))
+    assert (await browser.http.get("/api/report/reports", headers=header)).status_code == 200
+    await age(psc_auth, seen_at=timedelta(minutes=2))
+    assert (await browser.http.get("/api/report/reports", headers=header)).status_code == 401
+
+
 async def test_a_session_ends_after_four_hours_whatever_its_use(browser: Any, psc_auth: Any) -> None:
     await browser.log_in()
     row = await psc_auth.database["sessions"].find_one({})

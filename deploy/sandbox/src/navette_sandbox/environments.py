@@ -159,6 +159,19 @@ def _ins(layout: Layout) -> dict[str, object]:
     }
 
 
+def _report(layout: Layout) -> dict[str, object]:
+    certificate, key = layout.pki.pair("service-report")
+    return {
+        "index_key": layout.keys.directory / "index-key",
+        "intake_port": layout.ports["report.intake"],
+        "intake_cert": certificate,
+        "intake_key": key,
+        "intake_ca": layout.pki.internal_ca,
+        "intake_senders_file": layout.config / "intake-senders.json",
+        "intake_poll_seconds": 0.25,
+    }
+
+
 def _mss(layout: Layout) -> dict[str, object]:
     certificate, key = layout.pki.pair("mss-client")
     return {
@@ -184,4 +197,10 @@ def _mss(layout: Layout) -> dict[str, object]:
     }
 
 
-_OWN: dict[str, Callable[[Layout], dict[str, object]]] = {"psc-auth": _psc_auth, "ins": _ins, "dmp": _dmp, "mss": _mss}
+_OWN: dict[str, Callable[[Layout], dict[str, object]]] = {
+    "psc-auth": _psc_auth,
+    "ins": _ins,
+    "report": _report,
+    "dmp": _dmp,
+    "mss": _mss,
+}

@@ -52,6 +52,33 @@ SITES: list[dict[str, Any]] = [
     _site("B", 2, "990000028", "28 rue de l’Essai", "BOURG-FICTIF", "99028", "#5f0f40", "N3"),
 ]
 
+INTAKE_SENDERS: list[dict[str, Any]] = [
+    {
+        "name": "ancien-ris",
+        "application": "ANCIEN-RIS",
+        "facility": "RIVES-B",
+        "site_id": "site-b",
+        "authority": "RIVES-B",
+        "authority_id": "990000028",
+        "certificate": "old-ris",
+        "exams": {
+            "RXGEN2": {
+                "title": "Radiographie du genou droit",
+                "acts": [
+                    {
+                        "loinc_code": "37758-0",
+                        "loinc_label": "RX genou - droit ; incidences",
+                        "modality": "DX",
+                        "region": "61685007",
+                        "laterality": "right",
+                    }
+                ],
+            }
+        },
+    }
+]
+"""The systems that may send reports, with what their examination codes mean here."""
+
 RADIOLOGIST = {"rpps": "99700001003", "name": "Alix RADIOLOGUE-FICTIF"}
 SECRETARY = {"rpps": "99700001045", "name": "Edith SECRETAIRE-EXEMPLE"}
 

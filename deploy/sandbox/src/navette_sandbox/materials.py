@@ -30,7 +30,12 @@ def write_materials(layout: Layout) -> None:
     create_pki(layout.pki.directory)
     create_keys(layout.keys.directory, SERVICES)
     layout.config.mkdir(parents=True, exist_ok=True)
-    written = {"sites": group.SITES, "accounts": group.ACCOUNTS, "pam-senders": group.PAM_SENDERS}
+    written = {
+        "sites": group.SITES,
+        "accounts": group.ACCOUNTS,
+        "pam-senders": group.PAM_SENDERS,
+        "intake-senders": group.INTAKE_SENDERS,
+    }
     for name, content in written.items():
         (layout.config / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
 

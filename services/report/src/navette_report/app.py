@@ -25,6 +25,7 @@ from navette_documents.sites import load_sites
 
 from navette_report.adapters.ans_kit import AnsKit
 from navette_report.adapters.documents import CHUNKS, FILES
+from navette_report.adapters.intake_links import declare_intake
 from navette_report.adapters.journeys import LINES
 from navette_report.adapters.reports import REPORTS
 from navette_report.adapters.workshop import Workshop
@@ -64,11 +65,14 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
         ) as workshop:
             yield workshop
 
+    sites = load_sites(settings.required_sites_file().read_bytes())
+    zone = ZoneInfo(settings.timezone)
     desk = Desk(
         workshop=service.resource(open_workshop),
-        sites=load_sites(settings.required_sites_file().read_bytes()),
+        sites=sites,
         keyring=lambda: service.keyring,
-        zone=ZoneInfo(settings.timezone),
+        zone=zone,
+        watchers=declare_intake(service, settings, sites, zone),
         models=load_models(settings.report_models_file.read_bytes()) if settings.report_models_file else ModelBook(),
     )
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from navette_chassis import ServiceSettings
 from navette_chassis.settings import ExistingFile
 from pydantic import Field, field_validator
 
 from navette_report.adapters.ans_kit import KitUnusable, check_usable
+from navette_report.intake_settings import IntakeSettings
 
 PATIENT_NOTICE = (
     "Les données de ce compte rendu sont traitées par le centre d'imagerie et conservées dans votre dossier "
@@ -19,7 +19,7 @@ PATIENT_NOTICE = (
 )
 
 
-class ReportSettings(ServiceSettings):
+class ReportSettings(IntakeSettings):
     """`NAVETTE_*` variables of this service."""
 
     service_name: ClassVar[str] = "report"

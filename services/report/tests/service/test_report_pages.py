@@ -31,6 +31,7 @@ async def test_the_journey_page_names_patients_and_says_what_blocks(world):
         assert "http://" not in html
         assert "https://" not in html
     assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "X-Navette-By-Itself" in script.text  # a page left open does not keep its session alive
     assert f'href="../../reports/{report_id}/document.pdf"' in page.text
 
 

@@ -132,6 +132,18 @@ class Person:
                 raise PlatformError(f"GET {service}{path} answered {answer.status_code}")
             yield _told(answer.aiter_lines())
 
+    async def page(self, service: str, path: str) -> str:
+        """A page as a browser asks for it."""
+        answer = await self._http.get(f"{self._base}/api/{service}{path}", headers={"Accept": "text/html"})
+        answer.raise_for_status()
+        return answer.text
+
+    async def submit(self, service: str, path: str, fields: dict[str, str]) -> httpx.Response:
+        """Send a form as a browser without script does: no header of ours, only where it comes from."""
+        headers = {"Accept": "text/html", "Origin": self._base}
+        url = f"{self._base}/api/{service}{path}"
+        return await self._http.post(url, data=fields, headers=headers, follow_redirects=False)
+
     async def log_out(self) -> None:
         """End the session."""
         headers = {"X-CSRF-Token": self._csrf, "Origin": self._base}

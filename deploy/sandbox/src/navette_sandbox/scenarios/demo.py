@@ -92,7 +92,7 @@ def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str)
     documents = read_submissions(layout.received("dmp") / "submissions")
     found = verdict(stage.played, documents, mails, stage.registry)
     checks = [Check("tous les scénarios ont été joués jusqu’au bout", not failure, failure)]
-    checks += [Check("dix-sept comptes rendus ont été signés", len(stage.played) == 17, str(len(stage.played)))]
+    checks += [Check("dix-huit comptes rendus ont été signés", len(stage.played) == 18, str(len(stage.played)))]
     checks += [Check(*observation) for observation in stage.observations]
     checks += [Check("les services nationaux n’ont rien refusé", not refusals, "; ".join(refusals[:5]))]
     checks += found.checks

@@ -6,7 +6,7 @@ from navette_chassis.problem import ProblemError
 
 from navette_psc_auth.api import cookies
 from navette_psc_auth.domain.errors import CsrfRefused, NotLoggedIn
-from navette_psc_auth.domain.gateway import check_csrf
+from navette_psc_auth.domain.gateway import by_itself, check_csrf
 from navette_psc_auth.domain.provider import Provider
 from navette_psc_auth.settings import PscAuthSettings
 from navette_psc_auth.use_cases.current_session import Current, CurrentSession
@@ -24,7 +24,7 @@ class Guards:
     async def current(self, request: Request) -> Current:
         """The live session of a request, or the 401 problem."""
         try:
-            return await self._current(cookies.read(request, cookies.SESSION))
+            return await self._current(cookies.read(request, cookies.SESSION), used=not by_itself(request.headers))
         except NotLoggedIn:
             raise ProblemError(
                 401, "not-logged-in", "Votre session est fermée : connectez-vous avec Pro Santé Connect."

@@ -74,6 +74,15 @@ def public_location(location: str, service: str) -> str | None:
     return f"/api/{service}{location}"
 
 
+BY_ITSELF_HEADER: Final = "x-navette-by-itself"
+"""A page says with it that nobody asked: it refreshes itself."""
+
+
+def by_itself(headers: Mapping[str, str]) -> bool:
+    """Whether a page asks on its own; following events live is such a case."""
+    return BY_ITSELF_HEADER in headers or headers.get("accept", "").startswith("text/event-stream")
+
+
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELD: Final = "csrf_token"
 """Where a form without script carries the token, which no header can."""

@@ -40,8 +40,11 @@ class CurrentSession:
         self._settings = settings
         self._provider = provider
 
-    async def __call__(self, cookie: str | None) -> Current:
-        """Return the live session of a cookie. Raises NotLoggedIn."""
+    async def __call__(self, cookie: str | None, *, used: bool = True) -> Current:
+        """Return the live session of a cookie. Raises NotLoggedIn.
+
+        `used`: whether a person did something; what a page does by itself does not keep a session alive.
+        """
         if not cookie:
             raise NotLoggedIn
         database = self._service.database
@@ -49,7 +52,7 @@ class CurrentSession:
         now = self._service.clock.now()
         if row is None or not (session := Session.from_row(row)).is_live(now, self._settings.limits):
             raise NotLoggedIn
-        if now - session.seen_at >= _SEEN_EVERY:
+        if used and now - session.seen_at >= _SEEN_EVERY:
             await self._service.transact(touch_session, session.key)
         if now - session.refreshed_at >= timedelta(seconds=self._settings.psc_refresh_seconds):
             await self._refresh(session)

@@ -24,13 +24,14 @@ CHUNK_BYTES = 255 * 1024
 
 
 class Form(StrEnum):
-    """The two files of an edition."""
+    """The two files of an edition, and a document as another system sent it."""
 
     CDA = "cda"
     PDF = "pdf"
+    RECEIVED = "received"
 
 
-MEDIA_TYPE = {Form.CDA: "text/xml", Form.PDF: "application/pdf"}
+MEDIA_TYPE = {Form.CDA: "text/xml", Form.PDF: "application/pdf", Form.RECEIVED: "application/octet-stream"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ TEXTS = ("title", "indication", "technique", "comparison", "findings", "conclusi
 
 def mark_of(version: Version) -> str:
     """What a page shows of a version, as a mark: an act on another text than the one shown is refused."""
-    shown = version.model_dump_json(include={"number", "state", "content"})
+    # Not its state: a document that is composed meanwhile changes nothing of what was read.
+    shown = version.model_dump_json(include={"number", "content"})
     return hashlib.sha256(shown.encode()).hexdigest()[:32]
 
 

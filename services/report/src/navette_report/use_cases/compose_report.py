@@ -44,6 +44,9 @@ from navette_report.domain.models import ModelBook
 from navette_report.domain.report import Edition, Finding, Report, Signature, Version
 from navette_report.use_cases.sign_report import recipients_of
 
+IdentityWatcher = Callable[[UnitOfWork, str], Awaitable[None]]
+"""Hears of every change of what is known of a patient (by id), inside its transaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -54,6 +57,7 @@ class Desk:
     keyring: KeyringSource
     zone: tzinfo
     models: ModelBook = field(default_factory=ModelBook)
+    watchers: tuple[IdentityWatcher, ...] = ()
 
 
 def compose_signed_report(desk: Desk) -> Callable[[Received[ReportSigned], UnitOfWork], Awaitable[None]]:

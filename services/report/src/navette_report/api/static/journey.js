@@ -9,7 +9,14 @@
   async function refresh() {
     if (document.hidden) return;
     try {
-      const answer = await fetch(location.href, { credentials: "same-origin", cache: "no-store" });
+      const answer = await fetch(location.href, {
+        // Nobody asked: this must not keep a session alive that its person left.
+        credentials: "same-origin", cache: "no-store", headers: { "X-Navette-By-Itself": "1" },
+      });
+      if (answer.status === 401) {
+        live.textContent = "Session fermée : rechargez la page pour vous reconnecter.";
+        return;
+      }
       if (!answer.ok) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("main").innerHTML;

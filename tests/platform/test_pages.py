@@ -1,8 +1,9 @@
-"""Following a report live through the gateway, in real processes: changes, coming back, slow readers, logout."""
+"""People before a page, in real processes: following a report live, and acting on it with forms alone."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -81,3 +82,28 @@ async def test_a_logout_ends_the_streams_of_the_session_and_no_other(stage: Stag
         done, _ = await asyncio.wait({still}, timeout=0)
         assert not done
         still.cancel()
+
+
+_HIDDEN = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]+)">')
+
+
+async def test_a_report_is_signed_and_withdrawn_with_forms_alone(stage: Stage) -> None:
+    played, _path = await _drafted(stage)
+    doctor = stage.radiologist
+    page = f"/pages/reports/{played.report_id}"
+
+    async def act(name: str, **fields: str) -> None:
+        hidden = dict(_HIDDEN.findall(await doctor.page("report", f"{page}/acts/{name}")))
+        assert set(hidden) == {"csrf_token", "seen"}
+        forged = await doctor.submit("report", f"{page}/acts/{name}", hidden | fields | {"csrf_token": "guessed"})
+        assert forged.status_code == 403
+        answer = await doctor.submit("report", f"{page}/acts/{name}", hidden | fields)
+        where = answer.headers.get("location", answer.text)
+        assert (answer.status_code, where) == (303, f"/api/report{page}")
+
+    await act("sign", withheld_from_patient="true")
+    version = (await doctor.journey(played.report_id))["report"]["versions"][0]
+    assert {one["name"] for one in version["choices"] if one["value"]} == {"withheld_from_patient"}
+    await act("withdraw", confirmed="true", reason="Essai de la plateforme")
+    assert (await doctor.journey(played.report_id))["report"]["state"] == "withdrawn"
+    assert "Que faire maintenant" not in await doctor.page("report", page)
