@@ -19,8 +19,6 @@ _QUICK: dict[str, object] = {
     "kafka_session_seconds": 3,
     "lease_ttl_seconds": 3,
     "delivery_lease_seconds": 10,
-    "delivery_poll_seconds": 0.25,
-    "outbox_poll_seconds": 0.25,
 }
 """Times that let a killed process be replaced within seconds: a laptop waits less patiently than a night."""
 
