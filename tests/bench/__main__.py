@@ -16,7 +16,7 @@ import structlog
 from navette_sandbox.layout import make_layout
 from navette_sandbox.supervisor import Sandbox
 
-from tests.bench import deliveries, documents, journey
+from tests.bench import deliveries, documents, intake, journey
 from tests.bench.table import Row, markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -30,6 +30,7 @@ def measure() -> tuple[list[Row], str]:
             rows = asyncio.run(journey.measure(sandbox))
             rows.extend(documents.composition())
             rows.append(asyncio.run(documents.iti41(layout.pki)))
+            rows.extend(asyncio.run(intake.intake(sandbox)))
             rows.append(asyncio.run(deliveries.drain(sandbox.broker, sandbox.database.uri)))
             return rows, sandbox.broker.kind
 

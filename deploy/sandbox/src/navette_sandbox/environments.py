@@ -19,8 +19,6 @@ _QUICK: dict[str, object] = {
     "kafka_session_seconds": 3,
     "lease_ttl_seconds": 3,
     "delivery_lease_seconds": 10,
-    "delivery_poll_seconds": 0.25,
-    "outbox_poll_seconds": 0.25,
 }
 """Times that let a killed process be replaced within seconds: a laptop waits less patiently than a night."""
 
@@ -119,19 +117,6 @@ def _psc_auth(layout: Layout) -> dict[str, object]:
     }
 
 
-def _report(layout: Layout) -> dict[str, object]:
-    certificate, key = layout.pki.pair("service-report")
-    return {
-        "pfi_file": layout.config / "pfi.json",
-        "pfi_port": layout.ports["report.receipts"],
-        "pfi_cert": certificate,
-        "pfi_key": key,
-        "pfi_ca": layout.pki.igc_ca,
-        "pfi_retry_first_seconds": 1,
-        "pfi_probe_seconds": 1,
-    }
-
-
 def _dmp(layout: Layout) -> dict[str, object]:
     auth_certificate, auth_key = layout.pki.pair("dmp-auth")
     sign_certificate, sign_key = layout.pki.pair("dmp-sign")
@@ -173,6 +158,26 @@ def _ins(layout: Layout) -> dict[str, object]:
         "insi_retry_first_seconds": 1,
         "insi_again_seconds": 0.5,
         "insi_breaker_open_seconds": 5,
+    }
+
+
+def _report(layout: Layout) -> dict[str, object]:
+    certificate, key = layout.pki.pair("service-report")
+    return {
+        "index_key": layout.keys.directory / "index-key",
+        "intake_port": layout.ports["report.intake"],
+        "intake_cert": certificate,
+        "intake_key": key,
+        "intake_ca": layout.pki.internal_ca,
+        "intake_senders_file": layout.config / "intake-senders.json",
+        "intake_poll_seconds": 0.25,
+        "pfi_file": layout.config / "pfi.json",
+        "pfi_port": layout.ports["report.receipts"],
+        "pfi_cert": certificate,
+        "pfi_key": key,
+        "pfi_ca": layout.pki.igc_ca,
+        "pfi_retry_first_seconds": 1,
+        "pfi_probe_seconds": 1,
     }
 
 

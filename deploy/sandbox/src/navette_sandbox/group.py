@@ -57,6 +57,33 @@ DIRECT_SITES = SITES[:2]
 
 PFI_APPLICATION, PFI_FACILITY = "PFI-EXEMPLE", "CH-EXEMPLE"
 
+INTAKE_SENDERS: list[dict[str, Any]] = [
+    {
+        "name": "ancien-ris",
+        "application": "ANCIEN-RIS",
+        "facility": "RIVES-B",
+        "site_id": "site-b",
+        "authority": "RIVES-B",
+        "authority_id": "990000028",
+        "certificate": "old-ris",
+        "exams": {
+            "RXGEN2": {
+                "title": "Radiographie du genou droit",
+                "acts": [
+                    {
+                        "loinc_code": "37758-0",
+                        "loinc_label": "RX genou - droit ; incidences",
+                        "modality": "DX",
+                        "region": "61685007",
+                        "laterality": "right",
+                    }
+                ],
+            }
+        },
+    }
+]
+"""The systems that may send reports, with what their examination codes mean here."""
+
 RADIOLOGIST = {"rpps": "99700001003", "name": "Alix RADIOLOGUE-FICTIF"}
 SECRETARY = {"rpps": "99700001045", "name": "Edith SECRETAIRE-EXEMPLE"}
 

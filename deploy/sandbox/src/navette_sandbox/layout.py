@@ -22,6 +22,7 @@ PORT_NAMES = (
     "database",
     *SERVICES,
     "ins.mllp",
+    "report.intake",
     *(f"sim-{name}" for name in SIMULATORS if name != "mss"),
     "sim-mss.smtp",
     "sim-mss.imap",

@@ -34,6 +34,7 @@ def write_materials(layout: Layout) -> None:
         "sites": group.SITES,
         "accounts": group.ACCOUNTS,
         "pam-senders": group.PAM_SENDERS,
+        "intake-senders": group.INTAKE_SENDERS,
         "pfi": _pfi(layout),
     }
     for name, content in written.items():

@@ -30,6 +30,8 @@ SERVERS = ("insi-server", "psc-server", "annuaire-server", "mss-server", "dmp-se
 SERVICES = ("service-ins", "service-psc-auth", "service-report", "service-dmp", "service-mss")
 PROBE = "sandbox-probe"
 """Shown to the services by the supervisor that asks for their health."""
+OLD_RIS = "old-ris"
+"""Shown by the system that sends reports to the report service."""
 CLIENT_CNS = {
     "insi-client": "INSI-AUTO",
     "insi-client-manu": "INSI-MANU",
@@ -40,7 +42,7 @@ CLIENT_CNS = {
     "pfi-client": "PFI-EXEMPLE",
 }
 
-COMPLETE = "complete-2"
+COMPLETE = "complete-3"
 """File that says that everything is there. Its number is raised whenever a certificate is added."""
 
 _DAY = timedelta(days=1)
@@ -111,6 +113,7 @@ def create_pki(directory: Path) -> Pki:
         _write(pki, name, internal, _common_name(name), now, _server(name))
     for name, cn in CLIENT_CNS.items():
         _write(pki, name, igc, _organisation(cn), now, _CLIENT)
+    _write(pki, OLD_RIS, internal, _common_name(OLD_RIS), now, _CLIENT)
     _write(pki, "dmp-sign", igc, _organisation("NAVETTE-DMP-CACHET"), now, _SEAL)
     _write(pki, "rogue-client", rogue, _organisation("INSI-AUTO"), now, _CLIENT)
     _write(pki, "expired-client", igc, _organisation("INSI-AUTO"), now - 2 * _YEAR, _CLIENT)

@@ -8,9 +8,9 @@ from datetime import timedelta
 from fastapi import APIRouter
 from navette_chassis import Service
 from navette_chassis.deliveries import BreakerPolicy, Channel, RetryPolicy
+from navette_chassis.rounds import Rounds
 
 from navette_ins.adapters.insi_clients import InsiClients
-from navette_ins.adapters.under_lease import Rounds
 from navette_ins.adapters.verifications import ANSWERS, BATCHES, CHECKS, DUE, LINES
 from navette_ins.adapters.verifier import NotConfigured, Verifier
 from navette_ins.adapters.verifier_sandbox import SandboxVerifier

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import navette_ins
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +18,7 @@ from navette_chassis.mllp import DurableIntake, Malformed, Peer, Refusal
 from navette_contracts.events import IdentityAttribute, IdentityStatus
 from navette_documents.hl7v2 import Hl7Error, parse, read_ack, read_ins, read_pid
 from navette_ins.adapters.pam_intake import PamIntake
+from navette_ins.api.pam import REMARKS
 from navette_ins.domain.facts import FormerIns, Recovery, TrustCheck
 from navette_ins.domain.identity import Identity
 from navette_ins.domain.pam.destinations import ConnectedSystem
@@ -304,3 +308,16 @@ def test_the_traits_of_a_message_are_the_ones_a_secretary_would_record() -> None
         birth_place_code="38185",
         local_id="7",
     )
+
+
+def test_every_remark_of_a_message_has_a_french_sentence() -> None:
+    """The words are those that the code writes, read from it: none is told to an operator as a word alone."""
+    root = Path(navette_ins.__file__).parent
+    files = ("domain/pam/integration.py", "domain/pam/reading.py", "use_cases/confirm_received_ins.py")
+    files += ("use_cases/integrate_pam_message.py",)
+    written_there = " ".join((root / one).read_text(encoding="utf-8") for one in files)
+    words = set(re.findall(r'(?:return |, )\(?"([a-z_]+)",\)', written_there))
+    words |= {f"ins_{one}" for one in re.findall(r'\("([a-z_]+)", (?:not |bool|reading)', written_there)}
+    assert {"ins_not_confirmed", "strict_traits_differ", "ins_key"} <= words
+    assert words - {"ins_not_validated"} <= set(REMARKS)
+    assert all(sentence.endswith(".") for sentence in REMARKS.values())

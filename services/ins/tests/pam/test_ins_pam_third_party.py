@@ -67,6 +67,7 @@ async def test_an_unknown_person_whose_ins_is_not_confirmed_is_recorded_without_
     assert (identity.status, identity.recovery, identity.former_ins) == ("provisoire", None, ())
     (message,) = await verifying.messages("to_review")
     assert message["remarks"] == ["ins_not_confirmed"]
+    assert message["remark_labels"] == ["INS non reprise : INSi ne la confirme pas, un cas est ouvert."]
     (item,) = (await verifying.act_on_site("verification_ko"))["items"]
     assert "prévenir l’émetteur" in item["next_step"]
     record = await verifying.ask("GET", f"/patients/{identity.patient_id}")

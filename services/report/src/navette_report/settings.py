@@ -10,6 +10,7 @@ from navette_chassis.settings import ExistingFile
 from pydantic import Field, field_validator
 
 from navette_report.adapters.ans_kit import KitUnusable, check_usable
+from navette_report.intake_settings import IntakeSettings
 from navette_report.pfi_settings import PfiSettings
 
 PATIENT_NOTICE = (
@@ -19,7 +20,7 @@ PATIENT_NOTICE = (
 )
 
 
-class ReportSettings(PfiSettings):
+class ReportSettings(IntakeSettings, PfiSettings):
     """`NAVETTE_*` variables of this service."""
 
     service_name: ClassVar[str] = "report"

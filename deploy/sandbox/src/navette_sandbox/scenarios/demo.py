@@ -95,7 +95,7 @@ def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str)
     platform = PlatformState(read_messages(layout.received("pfi") / "messages"), stage.platform)
     found = verdict(stage.played, documents, mails, stage.registry, platform)
     checks = [Check("tous les scénarios ont été joués jusqu’au bout", not failure, failure)]
-    checks += [Check("dix-neuf comptes rendus ont été signés", len(stage.played) == 19, str(len(stage.played)))]
+    checks += [Check("vingt comptes rendus ont été signés", len(stage.played) == 20, str(len(stage.played)))]
     checks += [Check(*observation) for observation in stage.observations]
     checks += [Check("les services nationaux n’ont rien refusé", not refusals, "; ".join(refusals[:5]))]
     checks += found.checks

@@ -151,7 +151,7 @@ class Stage:
             patient=patients()[text.patient],
             requester=requesters()[text.requester],
             site_id=sites[number % len(sites)]["site_id"],
-            patient_id=self.patient_ids[text.patient],
+            patient_id=self.patient_ids.get(text.patient, ""),
             report_id="",
             accession=f"NVT{datetime.now(UTC):%y%m%d}{number:04d}",
             study_uid=study_uid(number),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from navette_chassis.mllp.channel import message_channel
 from navette_chassis.mllp.client import Destination, MllpClient, Reply, mllp_client, outcome_of
 from navette_chassis.mllp.framing import Frame, FrameDecoder, Malformed, Refusal, frame
-from navette_chassis.mllp.intake import DurableIntake, Takes
+from navette_chassis.mllp.intake import DurableIntake, Takes, origin_of
 from navette_chassis.mllp.resource import LISTENING_MODES, mllp_listener
 from navette_chassis.mllp.server import Listener, MllpHandler, MllpServer, Peer
 
@@ -28,5 +28,6 @@ __all__ = [
     "message_channel",
     "mllp_client",
     "mllp_listener",
+    "origin_of",
     "outcome_of",
 ]

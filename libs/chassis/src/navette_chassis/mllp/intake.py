@@ -44,7 +44,7 @@ class DurableIntake:
     async def received(self, data: bytes, peer: Peer) -> bytes:
         """See ``MllpHandler``. Without a database the answer asks to come again: the sender keeps the message."""
         try:
-            return await self._take(data, _origin(peer))
+            return await self._take(data, origin_of(peer))
         except PyMongoError as error:
             log.error("mllp.not_kept", name=peer.listener, **redact.describe(error))  # noqa: TRY400 - redacted
             return self._takes.later(data, "not_kept", self._service.clock.now())
@@ -59,7 +59,7 @@ class DurableIntake:
 
     async def _keep(self, data: bytes, peer: Peer, reason: str, *, whole: bool) -> bytes:
         try:
-            return await self._service.transact(self._takes.keep, data, _origin(peer), reason, whole=whole)
+            return await self._service.transact(self._takes.keep, data, origin_of(peer), reason, whole=whole)
         except PyMongoError as error:
             log.error("mllp.not_kept", name=peer.listener, **redact.describe(error))  # noqa: TRY400 - redacted
             return self._takes.later(data, reason, self._service.clock.now())
@@ -71,6 +71,7 @@ class DurableIntake:
             return await self._service.transact(self._takes.take, data, origin)
 
 
-def _origin(peer: Peer) -> Mapping[str, str]:
+def origin_of(peer: Peer) -> Mapping[str, str]:
+    """Listener and certificate of a peer, as kept with its messages."""
     known = {"listener": peer.listener}
     return known if peer.subject is None else known | {"certificate": peer.subject}

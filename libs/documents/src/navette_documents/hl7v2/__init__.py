@@ -10,6 +10,7 @@ from navette_documents.hl7v2.ack import AckCode, AckError, Acknowledgement, buil
 from navette_documents.hl7v2.charset import decode, encode
 from navette_documents.hl7v2.er7 import Limits, Message, Repetition, Segment, parse
 from navette_documents.hl7v2.errors import Hl7Error, Location, MessageError
+from navette_documents.hl7v2.header import header_of, word_of
 from navette_documents.hl7v2.identity import (
     PS_AUTHORITY,
     ShownTraits,
@@ -59,6 +60,7 @@ __all__ = [
     "cx",
     "decode",
     "encode",
+    "header_of",
     "identity_fields",
     "ins_authority",
     "ins_cx",
@@ -72,6 +74,7 @@ __all__ = [
     "segment",
     "sub",
     "unreadable_ack",
+    "word_of",
     "write_message",
     "xcn",
     "xon",

@@ -12,6 +12,7 @@ from navette_documents.hl7v2.errors import Hl7Error, Location, MessageError
 from navette_documents.hl7v2.escapes import Delimiters, unescape
 
 _LEADING = "\ufeff \t\r\n"
+_LINE = re.compile(r"[^\r\n]*[\r\n]+|[^\r\n]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +213,26 @@ def _delimiters(body: str) -> Delimiters:
 
 def _lines(body: str, delimiters: Delimiters) -> Iterator[tuple[str, str]]:
     """Segments with their ends. A line that starts no segment (a break inside a field) stays with the one before."""
-    start = re.compile(rf"(?<=[\r\n])(?=[A-Z][A-Z0-9]{{2}}(?:{re.escape(delimiters.field)}|[\r\n]|\Z))")
-    begin = 0
-    for match in start.finditer(body):
-        yield _cut(body[begin : match.start()])
-        begin = match.start()
-    yield _cut(body[begin:])
+    held: list[str] = []
+    for line in _broken(body):
+        if held and _starts_segment(line, delimiters.field):
+            yield _cut("".join(held))
+            held = []
+        held.append(line)
+    yield _cut("".join(held))
+
+
+def _broken(body: str) -> list[str]:
+    """The lines with their ends. One kind of line end is the rule, and cut at the speed of a copy."""
+    if "\n" not in body:
+        return [f"{line}\r" for line in body.split("\r")[:-1]] + [body[body.rfind("\r") + 1 :]]
+    return _LINE.findall(body)
+
+
+def _starts_segment(line: str, mark: str) -> bool:
+    name = line[:3]
+    known = len(name) == 3 and name.isascii() and name.isalnum() and name.upper() == name and not name[0].isdigit()
+    return known and (len(line) == 3 or line[3] in (mark, "\r", "\n"))
 
 
 def _cut(chunk: str) -> tuple[str, str]:
@@ -227,6 +242,8 @@ def _cut(chunk: str) -> tuple[str, str]:
 
 def _weigh(segment: Segment, limits: Limits) -> None:
     """Refuse what would be costly to split. A field of base64 holds no delimiter and may be long."""
+    if len(segment.text) <= min(limits.fields, limits.parts):
+        return
     marks = segment.delimiters
     if segment.text.count(marks.field) > limits.fields:
         raise Hl7Error(MessageError.CARDINALITY, "too_many_fields", Location(segment.name, segment.sequence))

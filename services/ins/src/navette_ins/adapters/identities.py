@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from navette_chassis import UnitOfWork
+from navette_chassis import UnitOfWork, blind_index
 from navette_contracts.events import Ins, PatientIdentified
 from navette_contracts.events import Traits as SharedTraits
 from navette_contracts.sealed import Keyring, Sealed
@@ -31,19 +29,8 @@ _DAYS = 10
 """Birth dates in one `$in`: the embedded database compares each row it reads with each of them."""
 
 
-class BlindIndex:
-    """Finds a matricule without storing it in clear: HMAC-SHA-256 under a key of its own (spec/ins.md §11)."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-
-    def of(self, matricule: str, oid: str) -> str:
-        """The value to store and to look for."""
-        return hmac.new(self._key, f"{oid}|{matricule}".encode(), hashlib.sha256).hexdigest()
-
-    def subkey(self, purpose: str) -> bytes:
-        """A key for one other purpose: what is made with it never coincides with what `of` makes."""
-        return hmac.new(self._key, f"subkey\x00{purpose}".encode(), hashlib.sha256).digest()
+class BlindIndex(blind_index.BlindIndex):
+    """Finds a matricule (under the OID that gave it) without storing it in clear."""
 
     @property
     def tokens(self) -> SearchTokens:

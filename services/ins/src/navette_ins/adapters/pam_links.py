@@ -18,14 +18,16 @@ from navette_chassis.mllp import (
 )
 from navette_chassis.service import Resource
 from navette_chassis.tls import TlsFiles
+from navette_chassis.watched_file import WatchedFile
 from navette_documents.hl7v2 import Limits
 from navette_documents.sites import Site
 
 from navette_ins.adapters.ins_recipients import RECIPIENTS
-from navette_ins.adapters.pam_intake import PamIntake, SenderFile
+from navette_ins.adapters.pam_intake import PamIntake
 from navette_ins.adapters.pam_messages import MESSAGES
 from navette_ins.api.pam import pam_routes
 from navette_ins.domain.pam.destinations import ConnectedSystem, load_systems
+from navette_ins.domain.pam.senders import Sender, load_senders
 from navette_ins.pam_settings import PamSettings
 from navette_ins.settings import InsSettings
 from navette_ins.use_cases.confirm_received_ins import run_confirmation, settle_confirmation
@@ -53,7 +55,12 @@ def declare_pam(
     """
     desk = verification.desk
     intake = Intake(
-        senders=SenderFile(settings.pam_senders_file, outbound.sites),
+        senders=WatchedFile[Mapping[tuple[str, str], Sender]](
+            settings.pam_senders_file,
+            lambda data: load_senders(data, outbound.sites),
+            empty={},
+            setting="pam_senders_file",
+        ),
         production=settings.environment == "production",
         keep=timedelta(days=settings.pam_keep_days),
         limits=Limits(message_bytes=settings.pam_max_message_bytes, segments=500, parts=500),

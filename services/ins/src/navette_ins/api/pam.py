@@ -44,6 +44,26 @@ REASONS = {
     "segment_missing": "Un segment obligatoire manque.",
     "message_too_large": "Le message est trop volumineux.",
 }
+REMARKS = {
+    "ins_doubtful_or_fictive": "INS non reprise : le message dit l’identité douteuse ou fictive.",
+    "ins_key": "INS non reprise : la clé du matricule est fausse.",
+    "ins_oid": "INS non reprise : autorité d’affectation inconnue, ou de test en production.",
+    "ins_traits_missing": "INS non reprise : un trait strict manque dans le message.",
+    "ins_birth_date_completed": "INS non reprise : la date de naissance a été complétée.",
+    "ins_held_by_another": "INS non reprise : un autre dossier la porte, un doublon est ouvert.",
+    "ins_not_confirmed": "INS non reprise : INSi ne la confirme pas, un cas est ouvert.",
+    "ins_not_verified": "INS non reprise : INSi n’a pas pu la vérifier ; rejouer le message.",
+    "ins_differs_here": "Le dossier porte déjà une INS ou des traits différents : une personne doit comparer.",
+    "ins_withdrawn_by_third_party": "Un tiers retire une INS établie ici : une personne doit décider.",
+    "strict_traits_differ": "Un tiers donne d’autres traits stricts que ceux établis ici : une personne doit comparer.",
+    "doubtful_here": "L’identité est douteuse ou fictive ici : rien n’est repris avant la levée.",
+    "merge_to_decide": "Fusion demandée : un cas est ouvert, la cellule d’identitovigilance décide.",
+    "unknown_sender": "L’émetteur n’est plus configuré.",
+    "venue_of_another": "Ce numéro de venue est celui d’un autre patient.",
+    "merged": "Le dossier a été fusionné avec un autre.",
+}
+"""What was not taken of a message that was; a word of INSi's rules begins with `insi_`."""
+_REMARK_OF_INSI = "INSi n’a pas pu être appelé avec ces traits : les vérifier d’après un document."
 REFUSALS = {
     "nothing_to_replay": "Ce message n’a pas besoin d’être rejoué.",
     "not_whole": "Ce message est arrivé incomplet : l’émetteur doit le renvoyer.",
@@ -71,6 +91,8 @@ class MessageAnswer(ApiModel):
     reason: str | None
     reason_label: str | None
     remarks: list[str]
+    remark_labels: list[str]
+    """The same in French."""
     patient_id: str | None
     replayed_by: str | None
 
@@ -86,6 +108,7 @@ class MessageAnswer(ApiModel):
             state=state.value,
             state_label=STATES[state],
             reason_label=None if reason is None else REASONS.get(reason, "Contenu non conforme."),
+            remark_labels=[REMARKS.get(one, _REMARK_OF_INSI) for one in row["remarks"]],
             replayed_by=row.get("replayed_by"),
             **values,
         )

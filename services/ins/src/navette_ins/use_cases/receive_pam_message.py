@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,10 +17,11 @@ from navette_documents.hl7v2 import (
     Message,
     MessageError,
     build_ack,
+    header_of,
     parse,
     unreadable_ack,
+    word_of,
 )
-from navette_documents.identifiers.nir import is_valid_matricule
 
 from navette_ins.adapters.pam_messages import Header, MessageState, MessageStore, Received, Verdict
 from navette_ins.domain.pam.senders import Sender
@@ -30,8 +30,6 @@ from navette_ins.use_cases.integrate_pam_message import integrate_pam_message
 
 KEPT = frozenset({MessageState.REFUSED, MessageState.TO_REVIEW, MessageState.WAITING})
 """States in which a message still asks something of somebody, or of INSi."""
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.:/+-]{0,63}")
-_HEADER_LINE = re.compile(rb"[^\r\n]{0,2000}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ async def receive_pam_message(
     try:
         message = parse(raw, intake.limits)
     except Hl7Error as error:
-        message, broken = _header_of(raw), error
+        message, broken = header_of(raw), error
     sender = None if message is None else _sender(message, intake)
     header = _shown(message, sender)
     earlier = await store.earlier(header) if header.identity else []
@@ -89,7 +87,7 @@ async def keep_refused(
     whole: bool,
 ) -> bytes:
     """Keep what could not be taken: a broken frame, or a message that broke the program itself. Answered AR."""
-    message = _header_of(raw)
+    message = header_of(raw)
     header = _shown(message, None if message is None else _sender(message, intake))
     message_id = uuid7()
     answer = later_ack(raw, reason, uow.now)
@@ -103,7 +101,7 @@ async def keep_refused(
 def later_ack(raw: bytes, reason: str, at: datetime) -> bytes:
     """AR: the sender keeps its message and comes again."""
     verdict = Verdict(MessageState.REFUSED, "AR", reason=reason, condition=MessageError.APPLICATION)
-    return _answer(_header_of(raw), verdict, uuid7(), at)
+    return _answer(header_of(raw), verdict, uuid7(), at)
 
 
 def _answer(message: Message | None, verdict: Verdict, message_id: str, at: datetime) -> bytes:
@@ -157,15 +155,6 @@ def _refused(error: Hl7Error, code: AckCode) -> Verdict:
     return Verdict(MessageState.REFUSED, code, reason=error.rule, condition=error.condition, location=error.location)
 
 
-def _header_of(raw: bytes) -> Message | None:
-    """The header alone of a message that cannot be taken apart, to answer it by its number."""
-    line = _HEADER_LINE.match(raw.lstrip(b"\xef\xbb\xbf\r\n\t "))
-    try:
-        return None if line is None else parse(line.group().replace(b"\x00", b""), Limits(message_bytes=4000))
-    except Hl7Error:
-        return None
-
-
 def _sender(message: Message, intake: Intake) -> Sender | None:
     return intake.senders().get((message.msh.value(3), message.msh.value(4)))
 
@@ -177,17 +166,12 @@ def _shown(message: Message | None, sender: Sender | None) -> Header:
     application, facility = msh.value(3), msh.value(4)
     return Header(
         sender=None if sender is None else sender.name,
-        application=_word(application),
-        facility=_word(facility),
-        control_id=_word(message.control_id),
-        event=_word(message.event),
+        application=word_of(application),
+        facility=word_of(facility),
+        control_id=word_of(message.control_id),
+        event=word_of(message.event),
         identity=f"{application}|{facility}|{message.control_id}" if message.control_id else "",
     )
-
-
-def _word(text: str) -> str:
-    """A word of a header as operators may see it; whatever else a sender put there stays sealed."""
-    return text if not text or (_SAFE.fullmatch(text) and not is_valid_matricule(text)) else "?"
 
 
 def _errors(verdict: Verdict) -> list[AckError]:

@@ -37,6 +37,14 @@ class ReportRepository:
         await self._collection.replace_one({"_id": report.report_id}, _row(dated))
         return dated
 
+    async def of_exam(self, site_id: str, *, accession_number: str, placer_number: str) -> list[Report]:
+        """Reports of an examination at a site, by the accession number, else by the number of the request."""
+        field, value = ("accession_number", accession_number) if accession_number else ("placer_number", placer_number)
+        if not value:
+            return []
+        rows = self._collection.find({"site_id": site_id, field: value}).limit(50)
+        return [report_of(row) async for row in rows]
+
     async def touched_by_identity(self, patient_id: str) -> list[Report]:
         """Reports of a patient that a new revision of the identity may release, oldest first."""
         rows = self._collection.find({"patient_id": patient_id, "awaits_identity": True}).sort("_id", 1)
@@ -56,6 +64,8 @@ def _row(report: Report) -> dict[str, Any]:
         "state": report.current.state.value,
         "awaits_identity": awaits_identity(report),
         "worklists": worklists_of(report),
+        "accession_number": report.current.content.exam.accession_number,
+        "placer_number": report.current.content.exam.order_placer_number,
         "examined_at": report.current.content.exam.started_at,
         "updated_at": report.updated_at,
         "signatures": [

@@ -144,6 +144,12 @@ RULES: Mapping[str, str] = {
     "former_version_sent_to_patient": (
         "Le patient a reçu la version précédente par messagerie : il doit recevoir sa correction."
     ),
+    "received_as_preliminary": (
+        "Ce compte rendu a été reçu comme provisoire : attendez sa version définitive, ou reprenez son texte ici."
+    ),
+    "received_then_cancelled": (
+        "L’émetteur a annulé ce compte rendu : il ne peut être signé que si son texte est repris ici."
+    ),
     "findings_missing": "Le compte rendu n’a pas de résultats.",
     "conclusion_missing": "Le compte rendu n’a pas de conclusion.",
     "dose_missing": (

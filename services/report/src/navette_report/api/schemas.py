@@ -12,6 +12,7 @@ from navette_report.domain.acts import offered
 from navette_report.domain.content import ReportContent
 from navette_report.domain.fields import Strict
 from navette_report.domain.journey import JourneyLine
+from navette_report.domain.origin import Origin
 from navette_report.domain.report import Report, Version
 from navette_report.use_cases.read_reports import Followed
 
@@ -158,6 +159,8 @@ class ReportAnswer(Answer):
     findings: list[dict[str, str]]
     versions: list[VersionAnswer]
     offers: list[OfferAnswer]
+    origin: Origin | None
+    """Where the text of this version came from, when it was received from another system."""
     warnings: list[str]
     """What the author should look at before validation, in French."""
 
@@ -195,6 +198,7 @@ class ReportAnswer(Answer):
             ],
             findings=[one.model_dump() for one in version.findings],
             versions=[VersionAnswer.of(one) for one in report.versions],
+            origin=version.origin,
             offers=[
                 OfferAnswer(act=offer, label=french.OFFERS[offer], who=who.value) for offer, who in offered(report)
             ],

@@ -13,12 +13,24 @@ from navette_contracts.events import Audience, WhoMustAct
 from navette_report.domain.choices import SignatureChoices, made_by, standing
 from navette_report.domain.content import ReportContent
 from navette_report.domain.lifecycle import IN_FORCE, TRANSITIONS, Act, Forbidden, State
+from navette_report.domain.origin import Origin
 from navette_report.domain.report import Agreement, Announcement, Report, Signature, Version, Withdrawal, sign
 
 
 def edit_draft(report: Report, content: ReportContent) -> Report:
     """Other content for the draft. What co-readers agreed with no longer exists, so they are asked again."""
-    return report.with_current(report.current.after(Act.EDIT, content=content, agreements=()))
+    origin = report.current.origin
+    ours = None if origin is None else origin.model_copy(update={"edited_here": True})
+    return report.with_current(report.current.after(Act.EDIT, content=content, agreements=(), origin=ours))
+
+
+def take_over(report: Report, content: ReportContent, origin: Origin) -> Report:
+    """The text of a received report becomes that of the draft. Raises Forbidden once somebody here wrote it."""
+    version = report.current
+    written_here = version.origin is None and bool(version.content.findings or version.content.conclusion)
+    if written_here or (version.origin is not None and version.origin.edited_here):
+        raise Forbidden("draft_written_here")
+    return report.with_current(version.after(Act.EDIT, content=content, agreements=(), origin=origin))
 
 
 def choose(report: Report, changes: dict[str, bool], *, by: str, at: datetime) -> Report:
@@ -53,7 +65,7 @@ def agree(report: Report, *, rpps: str, at: datetime) -> Report:
     )
 
 
-def start_replacement(report: Report, *, built_on: int, content: ReportContent) -> Report:
+def start_replacement(report: Report, *, built_on: int, content: ReportContent, origin: Origin | None = None) -> Report:
     """Open the draft of the next version. It must be built on the last validated one."""
     validated = report.validated
     if report.draft is not None:
@@ -68,6 +80,7 @@ def start_replacement(report: Report, *, built_on: int, content: ReportContent) 
         state=State.DRAFT,
         content=content,
         model=validated.model,
+        origin=origin,
         choices=tuple(one for one in validated.choices if one.name != spent),
     )
     return report.model_copy(update={"versions": (*report.versions, draft)})
@@ -159,7 +172,10 @@ def offered(report: Report) -> tuple[tuple[Offer, WhoMustAct], ...]:
     validated, draft = report.validated, report.draft
     if draft is not None:
         acts += [(Offer.EDIT, WhoMustAct.SECRETARY), (Offer.CHOOSE, WhoMustAct.SECRETARY), (Offer.PROPOSE, doctor)]
-        acts.append((Offer.AGREE if draft.missing_agreements else Offer.SIGN, doctor))
+        if draft.missing_agreements:
+            acts.append((Offer.AGREE, doctor))
+        elif draft.origin is None or draft.origin.obstacle is None:
+            acts.append((Offer.SIGN, doctor))
         if validated is not None:
             acts.append((Offer.ABANDON, doctor))
     if validated is not None and validated.state in IN_FORCE:

@@ -16,6 +16,7 @@ from navette_report.domain.choices import ChoiceMade, SignatureChoices, forbidde
 from navette_report.domain.content import ReportContent
 from navette_report.domain.fields import Strict
 from navette_report.domain.lifecycle import IN_FORCE, TRANSITIONS, UNVALIDATED, Act, Forbidden, State
+from navette_report.domain.origin import Origin
 
 
 class Signatory(Strict):
@@ -94,6 +95,8 @@ class Version(Strict):
     content: ReportContent
     model: str | None = None
     """Report model the draft was written from."""
+    origin: Origin | None = None
+    """The message it was taken from; None when it was written here."""
     choices: tuple[ChoiceMade, ...] = ()
     """Choices about this document, each with who made it and when."""
     co_readers: tuple[str, ...] = ()
@@ -194,6 +197,9 @@ def sign(version: Version, signature: Signature) -> Version:
     signer = signature.signatory.rpps
     choices = made_by(version.choices, signature.choices, by=signer, at=signature.signed_at)
     signed = version.after(Act.SIGN, signature=signature, choices=choices)
+    obstacle = None if version.origin is None else version.origin.obstacle
+    if obstacle is not None:
+        raise Forbidden(obstacle)
     if any(rpps != signer for rpps in version.missing_agreements):
         raise Forbidden("agreement_of_a_co_reader_missing")
     for required in ("findings", "conclusion"):

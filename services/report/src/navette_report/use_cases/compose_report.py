@@ -47,6 +47,9 @@ from navette_report.domain.report import Edition, Finding, Report, Signature, Ve
 from navette_report.use_cases.send_to_platforms import ComposedEdition, Outputs, send_edition
 from navette_report.use_cases.sign_report import recipients_of
 
+IdentityWatcher = Callable[[UnitOfWork, str], Awaitable[None]]
+"""Hears of every change of what is known of a patient (by id), inside its transaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -58,6 +61,7 @@ class Desk:
     zone: tzinfo
     models: ModelBook = field(default_factory=ModelBook)
     outputs: Outputs = field(default_factory=Outputs)
+    watchers: tuple[IdentityWatcher, ...] = ()
 
 
 def compose_signed_report(desk: Desk) -> Callable[[Received[ReportSigned], UnitOfWork], Awaitable[None]]:

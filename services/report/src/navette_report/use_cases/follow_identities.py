@@ -19,6 +19,8 @@ def project_identity(desk: Desk) -> Callable[[Received[PatientIdentified], UnitO
         patients = PatientRepository(uow, desk.keyring)
         if not await patients.project(received.event):
             return
+        for watcher in desk.watchers:
+            await watcher(uow, received.event.patient_id)
         known = await patients.join(received.event.patient_id)
         for report in await ReportRepository(uow).touched_by_identity(received.event.patient_id):
             await compose_due(uow, desk, report, known)
@@ -37,6 +39,8 @@ def record_merge(desk: Desk) -> Callable[[Received[PatientMerged], UnitOfWork], 
         event = received.event
         patients = PatientRepository(uow, desk.keyring)
         await patients.mark_merged(event.absorbed_id, event.surviving_id, event.absorbed_revision)
+        for watcher in desk.watchers:
+            await watcher(uow, event.absorbed_id)
         known = await patients.join(event.absorbed_id)
         for report in await ReportRepository(uow).touched_by_identity(event.absorbed_id):
             await compose_due(uow, desk, report, known)

@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import structlog
-from navette_chassis import Service
+
 from navette_chassis.backoff import wait_or_stop
 from navette_chassis.lease import Lease
+from navette_chassis.service import Service
 from navette_chassis.telemetry import redact
 
-log = structlog.get_logger("navette.ins")
+log = structlog.get_logger("navette.rounds")
 
 
 class Rounds:

@@ -1,0 +1,80 @@
+"""A CDA inside a message: is it about the same patient, what it adds about the examination, and its PDF."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import replace
+from datetime import datetime, tzinfo
+
+from navette_documents.cda_header import NAMESPACE, read_header
+from navette_documents.cda_model import ActHeader, CdaHeader, PatientHeader
+from navette_documents.errors import InvalidValue
+from navette_documents.hl7dates import parse_ts
+from navette_documents.xml import XmlRefused, parse_xml
+
+from navette_report.domain.intake.claims import Body, ExamClaim, Form, PatientClaim, ReceivedReport, Unfit
+from navette_report.domain.intake.plain import plain
+
+
+def opened(report: ReceivedReport, *, zone: tzinfo) -> ReceivedReport:
+    """The report with what its CDA adds; unchanged when it has none. The message is believed before the document.
+
+    Raises Unfit: no CDA at all, or one about somebody else (spec/hl7v2.md §10.4).
+    """
+    if report.body.form is not Form.CDA:
+        return report
+    try:
+        header = read_header(report.body.original)
+        pdf = _pdf(report.body.original)
+    except (XmlRefused, InvalidValue):
+        raise Unfit("document_unreadable") from None
+    if not _same_patient(header.patient, report.patient):
+        raise Unfit("cda_patient_differs")
+    body = Body(Form.PDF, original=pdf) if pdf.startswith(b"%PDF-") else report.body
+    return replace(report, body=body, exam=_completed(report.exam, header, zone))
+
+
+def _same_patient(patient: PatientHeader, claim: PatientClaim) -> bool:
+    numbers = {one.extension for one in patient.ids if one.extension}
+    ins = patient.ins
+    contradicted = ins is not None and bool(claim.matricule) and ins.extension != claim.matricule
+    same_name = not claim.birth_name or plain(patient.birth_name) == plain(claim.birth_name)
+    same_date = not claim.birth_date or patient.birth_date[:8] == claim.birth_date.replace("-", "")
+    return bool(numbers & claim.all_ids) and not contradicted and same_name and same_date
+
+
+def _completed(exam: ExamClaim, header: CdaHeader, zone: tzinfo) -> ExamClaim:
+    order = header.orders[0] if header.orders else None
+    accession = order.accession.extension if order and order.accession else None
+    placer = order.order_id.extension if order and order.order_id else None
+    act = header.acts[0] if header.acts else None
+    return replace(
+        exam,
+        accession_number=exam.accession_number or accession or "",
+        placer_number=exam.placer_number or placer or "",
+        study_instance_uid=exam.study_instance_uid or (act.study_uid if act else None) or "",
+        started_at=exam.started_at or _start(act, zone),
+        codes=exam.codes + _codes(act),
+        modality=exam.modality or (act.modalities[0].code if act and act.modalities else ""),
+    )
+
+
+def _codes(act: ActHeader | None) -> tuple[str, ...]:
+    return () if act is None else tuple(code.code for code in (act.code, act.ccam) if code is not None)
+
+
+def _start(act: ActHeader | None, zone: tzinfo) -> datetime | None:
+    try:
+        return None if act is None or act.start is None else parse_ts(act.start, default_zone=zone)
+    except InvalidValue:
+        return None
+
+
+def _pdf(cda: bytes) -> bytes:
+    """The document of a level 1 body, b"" for a structured one."""
+    text = parse_xml(cda).findtext(f"{{{NAMESPACE}}}component/{{{NAMESPACE}}}nonXMLBody/{{{NAMESPACE}}}text")
+    try:
+        return base64.b64decode("".join((text or "").split()), validate=True)
+    except binascii.Error:
+        return b""

@@ -1,0 +1,136 @@
+"""What a kept message leads to: read, matched with a patient, and placed; or set waiting with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+
+from navette_chassis import UnitOfWork
+from navette_chassis.blind_index import BlindIndex
+from navette_chassis.unit_of_work import Document
+from navette_documents.hl7v2 import Hl7Error, parse
+from navette_documents.sites import Site, share_identities
+
+from navette_report.adapters.intake_messages import MessageState, MessageStore, Settled
+from navette_report.adapters.patient_keys import PatientKeys
+from navette_report.domain.identity import PatientIdentity
+from navette_report.domain.intake import cda, matching, submitted
+from navette_report.domain.intake.claims import Doing, ReceivedReport, Unfit
+from navette_report.domain.intake.reading import read_report
+from navette_report.domain.intake.senders import Source
+from navette_report.use_cases.place_received_report import Arrival, place_received_report
+from navette_report.use_cases.receive_report_message import IntakeRules, sender_of
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeDesk:
+    """What integrating works with besides the unit of work."""
+
+    rules: IntakeRules
+    index: BlindIndex
+    sites: Mapping[str, Site]
+    zone: tzinfo
+
+    def keys(self, uow: UnitOfWork) -> PatientKeys:
+        """The patients by number, inside a unit of work."""
+        return PatientKeys(uow, self.rules.keyring, self.index)
+
+
+async def integrate_report_message(
+    uow: UnitOfWork, desk: IntakeDesk, message_id: str, *, into: str | None = None
+) -> Settled | None:
+    """Integrate a message that is due; None when it is not (any more).
+
+    `into`: the draft a person named for it. Raises Forbidden ("…_when_signed") for a report that is just being
+    composed: to be tried again.
+    """
+    messages = desk.rules.store(uow)
+    row = await messages.get(message_id)
+    if row is None or row["state"] != MessageState.RECEIVED.value:
+        return None
+    settled, source = await _outcome(uow, desk, messages, row, into)
+    named = {} if source is None else {"sender": source.name, "site_id": source.site_id}
+    await messages.settle(message_id, settled, **named)
+    if settled.state is not MessageState.WAITING and settled.refers:
+        await messages.release(settled.refers)
+    return settled
+
+
+def read_message(desk: IntakeDesk, row: Document, raw: bytes) -> tuple[ReceivedReport, Source]:
+    """The report in a stored message. Raises Unfit or Hl7Error."""
+    rules = desk.rules
+    if row["form"] == "json":
+        return submitted.opened(raw, name=row["sender"])
+    message = parse(raw, rules.limits)
+    sender = sender_of(message, rules)
+    if sender is None:
+        raise Unfit("unknown_sender")
+    site = desk.sites[sender.site_id]
+    report = read_report(message, sender, ipp_oid=site.ipp_oid, zone=desk.zone, production=rules.production)
+    return report, sender.source
+
+
+async def _outcome(
+    uow: UnitOfWork, desk: IntakeDesk, messages: MessageStore, row: Document, into: str | None
+) -> tuple[Settled, Source | None]:
+    """Read, match, place. What stops it comes before anything is written about a report."""
+    source: Source | None = None
+    refers: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    try:
+        report, source = read_message(desk, row, await messages.content(row["_id"]))
+        name = source.name
+        refers = tuple(desk.rules.tokens.document(name, one) for one in report.names)
+        if report.relayed:
+            raise Unfit("relayed_document")
+        report = cda.opened(report, zone=desk.zone)
+        if into is None and await messages.waits_before(row["_id"], refers):
+            raise Unfit("earlier_waiting")
+        keys = desk.keys(uow)
+        tokens = _tokens(keys, report, source)
+        patient_id = await _patient(uow, desk, report, source)
+        _check_author(report, source)
+        arrival = Arrival(row["_id"], row["received_at"], source, patient_id, desk.rules.tokens, keys, into=into)
+        settled = await place_received_report(uow, arrival, report)
+    except Unfit as unfit:
+        if tokens:
+            await desk.keys(uow).wait_for(tokens)
+        waiting = Settled(MessageState.WAITING, unfit.reason, unfit.remarks, awaits=tokens, refers=refers)
+        return waiting, source
+    except Hl7Error as error:
+        return Settled(MessageState.WAITING, error.rule, refers=refers), source
+    return replace(settled, refers=refers), source
+
+
+def _tokens(keys: PatientKeys, report: ReceivedReport, source: Source) -> tuple[str, ...]:
+    claim, found = report.patient, []
+    if claim.local_id:
+        found.append(keys.of_local_id(source.site_id, claim.local_id))
+    if claim.matricule:
+        found.append(keys.of_ins(claim.ins_oid, claim.matricule))
+    return tuple(found)
+
+
+async def _patient(uow: UnitOfWork, desk: IntakeDesk, report: ReceivedReport, source: Source) -> str:
+    """The patient the report is about. Raises Unfit when it is not certain."""
+    claim, keys = report.patient, desk.keys(uow)
+    by_local_id: list[PatientIdentity] = []
+    by_ins: list[PatientIdentity] = []
+    if claim.local_id:
+        by_local_id = await keys.candidates(keys.of_local_id(source.site_id, claim.local_id))
+    if claim.matricule:
+        # Who is known in another identity domain only is not known here (ADR 0011).
+        found = await keys.candidates(keys.of_ins(claim.ins_oid, claim.matricule))
+        by_ins = [one for one in found if share_identities(desk.sites, one.site_id, source.site_id)]
+    identity = matching.match_patient(claim, by_local_id, by_ins, site_id=source.site_id)
+    if identity.site_id != source.site_id:
+        place = ("patient", identity.patient_id, identity.site_id)
+        await uow.record_access(source.actor, "identity.use", *place, "granted")
+    return identity.patient_id
+
+
+def _check_author(report: ReceivedReport, source: Source) -> None:
+    if report.doing is Doing.CANCEL or report.author.rpps or not source.author_required:
+        return
+    raise Unfit("author_unknown" if report.author.local_id or report.author.name else "author_missing")
