@@ -114,6 +114,7 @@ RULES: Mapping[str, str] = {
         "Sous connexion secrète, le DMP n’accepte qu’un document masqué aux représentants légaux : cochez les deux."
     ),
     "secret_connection_of_an_adult": "La connexion secrète ne concerne que les patients mineurs.",
+    "draft_written_here": "Ce brouillon a été repris ici : un message reçu ne le remplace plus.",
     "agreement_of_a_co_reader_missing": "Un confrère dont l’accord est demandé ne l’a pas encore donné.",
     "co_reader_missing": "Indiquez au moins un confrère qui doit donner son accord.",
     "not_a_co_reader": "Votre accord n’est pas demandé pour ce compte rendu.",
