@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from navette_sandbox.embedded import kafka
+
 ROOT = Path(__file__).resolve().parents[1]
 # Most tests wait for processes, sockets and clocks: two workers, each with a broker and a database of its own.
 WORKERS = "2"
@@ -25,14 +27,18 @@ def prerequisites() -> list[tuple[str, bool, str]]:
             conformance_dir().is_dir(),
             "the conformance layer (set NAVETTE_CONFORMANCE_DIR)",
         ),
-        (
-            "java and mvn",
-            bool(shutil.which("java") and shutil.which("mvn")),
-            "the platform layer on Apache Kafka",
-        ),
+        ("Apache Kafka (java and mvn)", kafka_is_here(), "the platform layer on Apache Kafka"),
         ("xmlsec1", bool(shutil.which("xmlsec1")), "the check of our signatures by the xmlsec1 tool"),
         ("a Docker engine", docker_engine(), "the containers layer"),
     ]
+
+
+def kafka_is_here() -> bool:
+    """Say whether Apache Kafka can run; its jars are fetched now, the first time, and not on the time of a test."""
+    reason = kafka.unavailable_reason()
+    if reason is not None:
+        sys.stdout.write(f"{reason}\n")
+    return reason is None
 
 
 def docker_engine() -> bool:

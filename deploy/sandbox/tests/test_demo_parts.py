@@ -21,21 +21,21 @@ from navette_sandbox.verify.deliveries import Check
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
 
-def test_eighteen_reports_cover_five_modalities_and_nine_scenarios() -> None:
-    assert len(reports()) == 18
-    assert len({one.title for one in reports()}) == 18
+def test_twenty_reports_cover_five_modalities_and_ten_scenarios() -> None:
+    assert len(reports()) == 20
+    assert len({one.title for one in reports()}) == 20
     assert {one.content["act"]["modality"] for one in reports()} == {"CT", "MR", "US", "MG", "DX"}
-    numbers = {"a": 6, "b": 2, "c": 2, "d": 1, "e": 3, "f": 1, "g": 1, "h": 1, "j": 1}
+    numbers = {"a": 6, "b": 2, "c": 2, "d": 1, "e": 3, "f": 1, "g": 1, "h": 1, "j": 1, "p": 2}
     assert Counter(one.scenario for one in reports()) == numbers
 
 
 def test_every_report_is_about_somebody_and_was_asked_for_by_somebody() -> None:
-    assert len({one.patient for one in reports()}) == 15
+    assert len({one.patient for one in reports()}) == 17
     assert {one.patient for one in reports()} <= set(patients())
     assert {one.requester for one in reports()} <= set(requesters())
 
 
-@pytest.mark.parametrize("number", range(18))
+@pytest.mark.parametrize("number", range(20))
 def test_an_examination_is_never_in_the_future(number: int) -> None:
     text = reports()[number]
     draft = text.draft(requesters()[text.requester], "NVT1", study_uid(1), NOW)
@@ -44,7 +44,7 @@ def test_an_examination_is_never_in_the_future(number: int) -> None:
     )
 
 
-@pytest.mark.parametrize("number", range(18))
+@pytest.mark.parametrize("number", range(20))
 def test_texts_are_in_french_typography(number: int) -> None:
     content = reports()[number].content
     prose = "\n".join(content[name] for name in ("indication", "technique", "comparison", "findings", "conclusion"))

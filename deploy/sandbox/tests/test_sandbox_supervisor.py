@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from navette_sandbox.layout import SERVICES, SIMULATORS, make_layout
+from navette_sandbox.pki import COMPLETE
 from navette_sandbox.ports import free_port, wait_until
 from navette_sandbox.processes import SandboxError
 from navette_sandbox.supervisor import Sandbox
@@ -126,7 +127,7 @@ def test_who_is_not_ready_is_named_with_its_last_words(tmp_path: Path) -> None:
     sandbox = Sandbox(layout, broker="tansu", without=ALL_BUT_INSI)
     certificate = layout.pki.directory
     certificate.mkdir(parents=True)
-    (certificate / "complete").touch()  # a PKI that is said to be there but is empty
+    (certificate / COMPLETE).touch()  # a PKI that is said to be there but is empty
     with pytest.raises(SandboxError) as failure, sandbox:
         pass
     assert "The sandbox is not ready." in str(failure.value)

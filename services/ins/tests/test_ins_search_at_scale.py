@@ -64,9 +64,9 @@ async def load(database: Any, known: list[list[str]], desk: Any, *, with_ins: bo
     """Rows as the repository writes them, without history and events."""
     tokens = BlindIndex(desk.service.settings.blind_index_key()).tokens
     names = COLUMNS.split(";")
-    for start in range(0, len(known), 1000):
+    for start in range(0, len(known), 250):
         rows = []
-        for one in known[start : start + 1000]:
+        for one in known[start : start + 250]:
             traits = {name: value for name, value in zip(names, one, strict=True) if value}
             values = {"patient_id": uuid7(), "site_id": "lilas", "revision": 1, "traits": traits}
             if with_ins:

@@ -44,7 +44,7 @@ def validated(validator, tmp_path, documents):
         (tmp_path / name).write_bytes(cda)
     paths = [str(tmp_path / name) for name in documents]
     told = subprocess.run(
-        [*validator, "--json", "--lint-fails", *paths], capture_output=True, text=True, timeout=110, check=False
+        [*validator, "--json", "--lint-fails", *paths], capture_output=True, text=True, timeout=280, check=False
     )
     assert told.stdout, told.stderr[-2000:]
     return told.returncode, [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]

@@ -19,8 +19,6 @@ _QUICK: dict[str, object] = {
     "kafka_session_seconds": 3,
     "lease_ttl_seconds": 3,
     "delivery_lease_seconds": 10,
-    "delivery_poll_seconds": 0.25,
-    "outbox_poll_seconds": 0.25,
 }
 """Times that let a killed process be replaced within seconds: a laptop waits less patiently than a night."""
 
@@ -46,6 +44,8 @@ def simulator_command(layout: Layout, name: str, data: Path | None = None) -> li
     command += ["--pki", str(layout.pki.directory), "--state", str(layout.received(name))]
     if data is not None or name in _DATA:
         command += ["--data", str(data or files("navette_sandbox.simulators") / "data" / _DATA[name])]
+    if name == "pfi":
+        command += ["--receipts-port", str(ports["report.receipts"])]
     if name == "psc":
         public = layout.url("psc-auth")
         command += ["--client-id", PSC_CLIENT_ID, "--redirect-uri", f"{public}/auth/psc/callback"]
@@ -171,6 +171,13 @@ def _report(layout: Layout) -> dict[str, object]:
         "intake_ca": layout.pki.internal_ca,
         "intake_senders_file": layout.config / "intake-senders.json",
         "intake_poll_seconds": 0.25,
+        "pfi_file": layout.config / "pfi.json",
+        "pfi_port": layout.ports["report.receipts"],
+        "pfi_cert": certificate,
+        "pfi_key": key,
+        "pfi_ca": layout.pki.igc_ca,
+        "pfi_retry_first_seconds": 1,
+        "pfi_probe_seconds": 1,
     }
 
 

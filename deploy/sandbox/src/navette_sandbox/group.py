@@ -50,7 +50,12 @@ def _site(
 SITES: list[dict[str, Any]] = [
     _site("A", 1, "990000010", "1 quai des Exemples", "VILLE-FICTIVE", "99010", "#0f4c5c", "N1"),
     _site("B", 2, "990000028", "28 rue de l’Essai", "BOURG-FICTIF", "99028", "#5f0f40", "N3"),
+    _site("C", 3, "990000036", "3 allée de l’Hôpital", "VILLE-FICTIVE", "99010", "#1b4332", "N1"),
 ]
+DIRECT_SITES = SITES[:2]
+"""Sites whose reports Navette sends itself; those of site C go by the platform of the hospital it is in."""
+
+PFI_APPLICATION, PFI_FACILITY = "PFI-EXEMPLE", "CH-EXEMPLE"
 
 INTAKE_SENDERS: list[dict[str, Any]] = [
     {

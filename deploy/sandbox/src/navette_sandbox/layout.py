@@ -14,8 +14,8 @@ from navette_sandbox.processes import SandboxError
 
 SERVICES = ("psc-auth", "ins", "report", "dmp", "mss")
 """The five services, in the order in which they are listed."""
-SIMULATORS = ("psc", "insi", "annuaire", "dmp", "mss")
-"""The simulated national services."""
+SIMULATORS = ("psc", "insi", "annuaire", "dmp", "mss", "pfi")
+"""The simulated national services, and the platform of a hospital."""
 
 PORT_NAMES = (
     "broker",
@@ -26,6 +26,7 @@ PORT_NAMES = (
     *(f"sim-{name}" for name in SIMULATORS if name != "mss"),
     "sim-mss.smtp",
     "sim-mss.imap",
+    "report.receipts",
     *(f"sim-{name}.control" for name in SIMULATORS),
 )
 """Everything that listens; `--port NAME=NUMBER` fixes one of them."""

@@ -30,14 +30,38 @@ def write_materials(layout: Layout) -> None:
     create_pki(layout.pki.directory)
     create_keys(layout.keys.directory, SERVICES)
     layout.config.mkdir(parents=True, exist_ok=True)
-    written = {
+    written: dict[str, object] = {
         "sites": group.SITES,
         "accounts": group.ACCOUNTS,
         "pam-senders": group.PAM_SENDERS,
         "intake-senders": group.INTAKE_SENDERS,
+        "pfi": _pfi(layout),
     }
     for name, content in written.items():
         (layout.config / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
+
+
+def _pfi(layout: Layout) -> dict[str, object]:
+    """What report is told of the platform of the hospital: it carries everything of the last site."""
+    certificate, key = layout.pki.pair("ris-client")
+    platform = {
+        "name": "ch-exemple",
+        "label": "PFI du CH d’Exemple",
+        "kind": "pfi",
+        # Between containers, each simulator has a name and the same port.
+        "host": "localhost" if layout.ports else "sim-pfi",
+        "port": layout.ports.get("sim-pfi", 9443),
+        "ca": str(layout.pki.igc_ca),
+        "cert": str(certificate),
+        "key": str(key),
+        "answer_seconds": 10,
+        "application": group.PFI_APPLICATION,
+        "facility": group.PFI_FACILITY,
+        "sending_facility": "RIVES-C",
+        "patient_domain": group.PATIENT_DOMAIN,
+    }
+    carried = dict.fromkeys(("dmp", "professionals", "patient"), platform["name"])
+    return {"platforms": [platform], "sites": [{"site_id": group.SITES[-1]["site_id"], **carried}]}
 
 
 async def create_topics(bootstrap: str, partitions: int) -> None:

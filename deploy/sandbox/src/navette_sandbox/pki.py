@@ -26,7 +26,7 @@ Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 ROOT_CN = "TEST AC RACINE IGC-SANTE ELEMENTAIRE"
 ISSUING_CN = "TEST AC IGC-SANTE ELEMENTAIRE ORGANISATIONS"
 
-SERVERS = ("insi-server", "psc-server", "annuaire-server", "mss-server", "dmp-server")
+SERVERS = ("insi-server", "psc-server", "annuaire-server", "mss-server", "dmp-server", "pfi-server")
 SERVICES = ("service-ins", "service-psc-auth", "service-report", "service-dmp", "service-mss")
 PROBE = "sandbox-probe"
 """Shown to the services by the supervisor that asks for their health."""
@@ -38,7 +38,12 @@ CLIENT_CNS = {
     "psc-client": "NAVETTE-PSC",
     "dmp-auth": "NAVETTE-DMP-AUTH",
     "mss-client": SENDER_MAILBOX,
+    "ris-client": "NAVETTE-RIS",
+    "pfi-client": "PFI-EXEMPLE",
 }
+
+COMPLETE = "complete-3"
+"""File that says that everything is there. Its number is raised whenever a certificate is added."""
 
 _DAY = timedelta(days=1)
 _YEAR = timedelta(days=365)
@@ -88,7 +93,7 @@ class _Authority:
 def create_pki(directory: Path) -> Pki:
     """Fill `directory` with every certificate of the sandbox, or return it as it is if it is complete."""
     pki = Pki(directory)
-    complete = directory / "complete"
+    complete = directory / COMPLETE
     if complete.exists():
         return pki
     directory.mkdir(parents=True, exist_ok=True)

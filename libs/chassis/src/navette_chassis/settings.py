@@ -68,7 +68,7 @@ class ServiceSettings(BaseSettings):
     kafka_session_seconds: float = Field(default=10.0, ge=1, le=1800)
     #: Length of a long poll, milliseconds. Kafka answers as soon as there is something; Tansu looks only at the
     #: end, so the sandbox makes it short.
-    kafka_fetch_wait_ms: int = Field(default=200, ge=1, le=10_000)
+    kafka_fetch_wait_ms: int = Field(default=500, ge=1, le=10_000)
 
     mongo_uri_file: ExistingFile | None = None
     mongo_uri: SecretStr | None = None

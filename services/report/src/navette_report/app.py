@@ -27,6 +27,7 @@ from navette_report.adapters.ans_kit import AnsKit
 from navette_report.adapters.documents import CHUNKS, FILES
 from navette_report.adapters.intake_links import declare_intake
 from navette_report.adapters.journeys import LINES
+from navette_report.adapters.pfi_links import declare_platforms
 from navette_report.adapters.reports import REPORTS
 from navette_report.adapters.workshop import Workshop
 from navette_report.api.act_pages import act_page_routes
@@ -46,6 +47,7 @@ from navette_report.settings import ReportSettings
 from navette_report.use_cases import fold_outcomes
 from navette_report.use_cases.compose_report import Desk, compose_announced_report, compose_signed_report
 from navette_report.use_cases.follow_identities import project_identity, record_merge
+from navette_report.use_cases.send_to_platforms import Outputs
 
 
 def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> Service:
@@ -74,21 +76,13 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
         zone=zone,
         watchers=declare_intake(service, settings, sites, zone),
         models=load_models(settings.report_models_file.read_bytes()) if settings.report_models_file else ModelBook(),
+        outputs=Outputs(settings.distribution(), production=settings.environment == "production"),
     )
 
-    # Events
-    service.on(PatientIdentified, name="project_identity")(project_identity(desk))
-    service.on(PatientMerged, name="record_merge")(record_merge(desk))
-    service.on(ReportSigned, name="compose_signed_report")(compose_signed_report(desk))
-    service.on(ReportAnnounced, name="compose_announced_report")(compose_announced_report(desk))
-    service.on(DmpPublished)(fold_outcomes.fold_dmp_published)
-    service.on(DmpRejected, name="fold_dmp_rejected")(fold_outcomes.fold_dmp_rejected(desk))
-    service.on(DmpWithdrawn)(fold_outcomes.fold_dmp_withdrawn)
-    service.on(DmpVisibilityChanged)(fold_outcomes.fold_dmp_visibility)
-    service.on(MssSent)(fold_outcomes.fold_mss_sent)
-    service.on(MssDelivered)(fold_outcomes.fold_mss_delivered)
-    service.on(MssRead)(fold_outcomes.fold_mss_read)
-    service.on(MssFailed)(fold_outcomes.fold_mss_failed)
+    _follow(service, desk)
+
+    # HL7 v2 to platforms
+    declare_platforms(service, settings, desk.outputs)
 
     # Routes
     service.words(FIELD_RULES)
@@ -106,6 +100,22 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
 
     _keep(service)
     return service
+
+
+def _follow(service: Service, desk: Desk) -> None:
+    """Events."""
+    service.on(PatientIdentified, name="project_identity")(project_identity(desk))
+    service.on(PatientMerged, name="record_merge")(record_merge(desk))
+    service.on(ReportSigned, name="compose_signed_report")(compose_signed_report(desk))
+    service.on(ReportAnnounced, name="compose_announced_report")(compose_announced_report(desk))
+    service.on(DmpPublished)(fold_outcomes.fold_dmp_published)
+    service.on(DmpRejected, name="fold_dmp_rejected")(fold_outcomes.fold_dmp_rejected(desk))
+    service.on(DmpWithdrawn)(fold_outcomes.fold_dmp_withdrawn)
+    service.on(DmpVisibilityChanged)(fold_outcomes.fold_dmp_visibility)
+    service.on(MssSent)(fold_outcomes.fold_mss_sent)
+    service.on(MssDelivered)(fold_outcomes.fold_mss_delivered)
+    service.on(MssRead)(fold_outcomes.fold_mss_read)
+    service.on(MssFailed)(fold_outcomes.fold_mss_failed)
 
 
 def _keep(service: Service) -> None:

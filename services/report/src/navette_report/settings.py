@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from navette_report.adapters.ans_kit import KitUnusable, check_usable
 from navette_report.intake_settings import IntakeSettings
+from navette_report.pfi_settings import PfiSettings
 
 PATIENT_NOTICE = (
     "Les données de ce compte rendu sont traitées par le centre d'imagerie et conservées dans votre dossier "
@@ -19,7 +20,7 @@ PATIENT_NOTICE = (
 )
 
 
-class ReportSettings(IntakeSettings):
+class ReportSettings(IntakeSettings, PfiSettings):
     """`NAVETTE_*` variables of this service."""
 
     service_name: ClassVar[str] = "report"

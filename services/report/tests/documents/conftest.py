@@ -186,7 +186,7 @@ def conforming(validator: list[str], tmp_path: Path) -> Callable[[Mapping[str, b
             paths[-1].write_bytes(cda)
         told = subprocess.run(
             [*validator, "--json", "--lint-fails", *map(str, paths)],
-            capture_output=True, text=True, timeout=110, check=False,
+            capture_output=True, text=True, timeout=280, check=False,
         )  # fmt: skip
         results = [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
         assert len(results) == len(documents), told.stderr[-2000:]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,22 +181,35 @@ class World:
         return await self.lines(report_id)
 
 
+WorldWith = Callable[..., AbstractAsyncContextManager[World]]
+
+
+@pytest.fixture(scope="module")
+def world_with(kafka_broker: Any, mongo_server: Any, samples: Any, make_rpps: Any, tmp_path_factory: Any) -> WorldWith:
+    """Runs a report service with these settings besides the usual ones."""
+
+    @asynccontextmanager
+    async def opened(**changes: Any) -> AsyncIterator[World]:
+        names = [topic.name for topic in TOPICS]
+        kafka_broker.create_topics([*names, *(f"{name}.dlq" for name in names)], partitions=2)
+        settings = service_settings(kafka_broker, mongo_server, samples, tmp_path_factory.mktemp("report"), **changes)
+        service = create_service(settings)
+        key = ECKey.generate_key("P-256", {"kid": "test", "use": "sig"})
+
+        async def jwks() -> Any:
+            return {"keys": [key.as_dict(private=False)]}
+
+        verifier = TokenVerifier(audience="report", jwks=JwksCache(jwks), clock=service.clock)
+        async with running(service, seconds=60):
+            yield World(service, build_app(service, verifier=verifier), key, samples, make_rpps(1))
+
+    return opened
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(
-    kafka_broker: Any, mongo_server: Any, samples: Any, make_rpps: Any, tmp_path_factory: Any
-) -> AsyncIterator[World]:
-    names = [topic.name for topic in TOPICS]
-    kafka_broker.create_topics([*names, *(f"{name}.dlq" for name in names)], partitions=2)
-    settings = service_settings(kafka_broker, mongo_server, samples, tmp_path_factory.mktemp("report"))
-    service = create_service(settings)
-    key = ECKey.generate_key("P-256", {"kid": "test", "use": "sig"})
-
-    async def jwks() -> Any:
-        return {"keys": [key.as_dict(private=False)]}
-
-    verifier = TokenVerifier(audience="report", jwks=JwksCache(jwks), clock=service.clock)
-    async with running(service, seconds=60):
-        yield World(service, build_app(service, verifier=verifier), key, samples, make_rpps(1))
+async def world(world_with: WorldWith) -> AsyncIterator[World]:
+    async with world_with() as opened:
+        yield opened
 
 
 @dataclass

@@ -68,7 +68,7 @@ class EmbeddedBroker:
     """Whether it accepts an idempotent producer."""
     durable: ClassVar[bool]
     """Whether messages and offsets survive `stop()` and `kill()`."""
-    fetch_wait_ms: ClassVar[int] = 200
+    fetch_wait_ms: ClassVar[int] = 500
     """How long a consumer's poll should wait for a message, milliseconds."""
 
     def __init__(self, port: int, child: Child) -> None:

@@ -14,7 +14,9 @@ from navette_sandbox import group
 from navette_sandbox.layout import Layout
 from navette_sandbox.processes import SandboxError
 from navette_sandbox.scenarios.stage import Played
+from navette_sandbox.scenarios.verdict import Verdict
 from navette_sandbox.verify.deliveries import Delivered, MailboxEntry
+from navette_sandbox.verify.platform import Received
 
 
 @dataclass
@@ -50,7 +52,7 @@ def start_output(output: Path) -> None:
 
 def write_exchanges(output: Path, layout: Layout, logs: Mapping[str, Path]) -> None:
     """Copy what the national services received, their refusals, and the logs of the processes."""
-    names = {"dmp": "dmp", "insi": "insi", "annuaire": "annuaire", "mss": "mss", "psc": "psc"}
+    names = {"dmp": "dmp", "insi": "insi", "annuaire": "annuaire", "mss": "mss", "psc": "psc", "pfi": "pfi"}
     for simulator, folder in names.items():
         source = layout.received(simulator)
         if source.exists():
@@ -62,14 +64,17 @@ def write_exchanges(output: Path, layout: Layout, logs: Mapping[str, Path]) -> N
 
 
 def write_reports(
-    output: Path, played: Sequence[Played], delivered: Mapping[str, Delivered], mails: Sequence[MailboxEntry]
+    output: Path, played: Sequence[Played], verdict: Verdict, mails: Sequence[MailboxEntry]
 ) -> list[ReportFiles]:
-    """One folder per report: PDF, CDA, XDM archive and its content, mails."""
+    """One folder per report: PDF, CDA, XDM archive and its content, mails; or the messages to the platform."""
     raw = {entry.data for entry in mails}
     found = []
     for one in played:
         files = ReportFiles(f"comptes-rendus/{one.key}")
-        _write_report(output, one, delivered[one.key], raw, files)
+        if one.by_platform:
+            _write_messages(output, verdict.handed[one.key], files)
+        else:
+            _write_report(output, one, verdict.delivered[one.key], raw, files)
         found.append(files)
     journeys = [one.journey for one in played]
     (output / "journeys.json").write_text(json.dumps(journeys, ensure_ascii=False, indent=1), "utf-8")
@@ -103,6 +108,23 @@ def _write_report(output: Path, one: Played, found: Delivered, raw: set[bytes], 
         files.links.append((f"XDM {label}, ouvert", f"{files.folder}/xdm-{name}/INDEX.HTM"))
         source = next((data for data in raw if mail.message_id.encode() in data), b"")
         keep(f"courriel-{name}.eml", f"Courriel {label}", source)
+
+
+def _write_messages(output: Path, messages: Sequence[Received], files: ReportFiles) -> None:
+    folder = output / files.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = {"T02": "création", "T10": "remplacement", "T04": "suppression"}
+    for number, message in enumerate(messages, start=1):
+        name = f"message-{number}-{message.event}.hl7"
+        (folder / name).write_bytes(message.data)
+        files.links.append((f"HL7 {labels[message.event]}", f"{files.folder}/{name}"))
+    for cda in {message.cda.version_number: message.cda for message in messages}.values():
+        for name, label, content in (
+            (f"compte-rendu-v{cda.version_number}.pdf", "PDF", cda.pdf),
+            (f"document-v{cda.version_number}.xml", "CDA", cda.data),
+        ):
+            (folder / name).write_bytes(content)
+            files.links.append((f"{label} v{cda.version_number}", f"{files.folder}/{name}"))
 
 
 def _unpack(archive: bytes, folder: Path) -> None:

@@ -125,7 +125,7 @@ def requesters() -> Mapping[str, Requester]:
 
 @cache
 def reports() -> Sequence[ReportText]:
-    """The eighteen reports, in the order of the scenarios."""
+    """The twenty reports, in the order of the scenarios."""
     rows = json.loads((files("navette_sandbox.scenarios") / "reports.json").read_text("utf-8"))["reports"]
     return [
         ReportText(row["key"], row["scenario"], row["patient"], row["requester"], row["title"], row) for row in rows

@@ -247,6 +247,15 @@ class Radiologist(Person):
         """Validate."""
         await self.post("report", f"/reports/{report_id}/sign", dict(choices or {}))
 
+    async def see_identity(self, report_id: str) -> None:
+        """Look at the page of a draft until it says that the identity is qualified, as one does before signing."""
+        await poll(
+            lambda: self.get_bytes("report", f"/pages/reports/{report_id}"),
+            lambda page: "INS qualifiée".encode() in page,
+            seconds=60.0,
+            what="identity qualified on the page of the report",
+        )
+
     async def announce(self, report_id: str) -> None:
         """Record that the patient was told the result."""
         await self.post("report", f"/reports/{report_id}/announce")

@@ -20,10 +20,11 @@ from navette_sandbox.scenarios.client import PlatformError, Radiologist, Secreta
 from navette_sandbox.scenarios.page import write_page
 from navette_sandbox.scenarios.programme import play_all
 from navette_sandbox.scenarios.stage import ScenarioError, Stage
-from navette_sandbox.scenarios.verdict import verdict
+from navette_sandbox.scenarios.verdict import PlatformState, verdict
 from navette_sandbox.supervisor import Sandbox
 from navette_sandbox.verify.deliveries import Check, Delivered
 from navette_sandbox.verify.official import check_against_the_rules
+from navette_sandbox.verify.platform import read_messages
 from navette_sandbox.verify.submissions import read_submissions
 
 
@@ -69,6 +70,7 @@ async def _play(sandbox: Sandbox, console: Console, started: float) -> tuple[Sta
         try:
             await stage.refresh()
             stage.registry = list(await stage.state("dmp", "documents"))
+            stage.platform = list(await stage.state("pfi", "documents"))
         except (PlatformError, httpx.HTTPError) as error:
             failure = failure or str(error)
         console.print("\n".join(narration))
@@ -90,15 +92,17 @@ def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str)
     layout = stage.sandbox.layout
     mails = read_mailboxes(layout.received("mss"))
     documents = read_submissions(layout.received("dmp") / "submissions")
-    found = verdict(stage.played, documents, mails, stage.registry)
+    platform = PlatformState(read_messages(layout.received("pfi") / "messages"), stage.platform)
+    found = verdict(stage.played, documents, mails, stage.registry, platform)
     checks = [Check("tous les scénarios ont été joués jusqu’au bout", not failure, failure)]
-    checks += [Check("dix-huit comptes rendus ont été signés", len(stage.played) == 18, str(len(stage.played)))]
+    checks += [Check("vingt comptes rendus ont été signés", len(stage.played) == 20, str(len(stage.played)))]
     checks += [Check(*observation) for observation in stage.observations]
     checks += [Check("les services nationaux n’ont rien refusé", not refusals, "; ".join(refusals[:5]))]
     checks += found.checks
     checks += _levels(stage, found.delivered)
-    checks += check_against_the_rules([one.content for one in documents])
-    files = write_reports(output, stage.played, found.delivered, mails)
+    handed = [message.cda.data for message in platform.messages]
+    checks += check_against_the_rules([*(one.content for one in documents), *handed])
+    files = write_reports(output, stage.played, found, mails)
     missing = [path for one in files for _label, path in one.links if not (output / path).is_file()]
     checks.append(Check("chaque fichier cité par la page existe", not missing, ", ".join(missing)))
     searches = list((output / "echanges" / "insi" / "exchanges").glob("*-answer.xml"))

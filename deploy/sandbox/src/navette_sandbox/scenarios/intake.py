@@ -53,6 +53,7 @@ async def play_j(stage: Stage) -> None:
     drafts = [one["report"] for one in (await stage.radiologist.get("report", "/reports", limit=200))["reports"]]
     twins = [one["report_id"] for one in drafts if one["accession_number"] == report.accession]
     stage.observe("un message répété ne fait qu’un compte rendu", twins == [one.report_id], str(len(twins)))
+    await stage.radiologist.see_identity(one.report_id)
     await stage.radiologist.sign(one.report_id)
     await stage.wait([one], arrived, "scenario j: signed here and arrived")
 

@@ -22,6 +22,7 @@ _SCENARIOS = {
     "f": "Annonce au patient : invisible jusque-là, puis visible et envoyé",
     "g": "Remplacement : la nouvelle version annule et remplace partout",
     "h": "Retrait : supprimé du DMP, annoncé à ceux qui l’avaient reçu",
+    "p": "Site d’un hôpital : tout passe par sa plateforme d’intermédiation (HL7 v2), accusés métier compris",
 }
 
 _STYLE = """
@@ -72,7 +73,9 @@ def write_page(
 <main><div class="figures">{shown}</div>{body}{_verified(checks)}</main>
 <footer>Patients, médecins et établissements sont fictifs ; les services nationaux sont simulés. Ce que les
 simulateurs ont reçu est dans <a href="echanges/">echanges/</a> (dont les
-<a href="echanges/insi/exchanges/">échanges INSi</a>), les journaux dans <a href="journaux/">journaux/</a>.</footer>
+<a href="echanges/insi/exchanges/">échanges INSi</a> et les
+<a href="echanges/pfi/messages/">messages HL7 à la plateforme</a>), les journaux
+dans <a href="journaux/">journaux/</a>.</footer>
 </body></html>
 """
     (output / "index.html").write_text(page, "utf-8")
@@ -99,6 +102,7 @@ def _line(line: Journey) -> str:
     kind = "ok" if line["state"] in _GOOD else ("wait" if line["state"] in {"waiting", "scheduled"} else "bad")
     since = datetime.fromisoformat(line["since"]).astimezone(PARIS).strftime("%H:%M:%S")
     reason = f" – {escape(line['reason_label'])}" if line["reason_label"] else ""
+    reason += f' <span class="meta">par {escape(line["carrier"])}</span>' if line.get("carrier") else ""
     return (
         f"<tr><th>{escape(line['recipient'])}{_KINDS.get(line['kind'], '')}</th>"
         f'<td><span class="state {kind}">{escape(line["state_label"])}</span>{reason}</td><td>{since}</td></tr>'

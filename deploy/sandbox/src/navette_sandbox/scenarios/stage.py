@@ -41,12 +41,23 @@ class Played:
     """Whether the identity was qualified only after the requester had been served."""
     turn: Turn | None = None
     """What became of it after it was signed, if anything."""
+    by_platform: bool = False
+    """Whether the platform of the hospital carries it: then Navette itself sends it to nobody."""
     journey: Journey = field(default_factory=dict)
 
     @property
     def key(self) -> str:
         """Name of the report within a run."""
         return f"{self.number:02d}-{self.text.key}"
+
+    def content(self, *, corrected: bool = False) -> dict[str, Any]:
+        """What the radiologist writes. A platform writes to the address it is given, so the draft names it."""
+        content = self.text.draft(self.requester, self.accession, self.study_uid, datetime.now(UTC))
+        if corrected:
+            content |= {name: self.text.content[f"corrected_{name}"] for name in ("findings", "conclusion")}
+        if self.by_platform:
+            content["correspondents"][0]["mss_address"] = self.requester.mailbox
+        return content
 
     def signed(self) -> Signed:
         """What the verification compares the deliveries with."""
@@ -75,8 +86,12 @@ class Stage:
     say: Say
     played: list[Played] = field(default_factory=list)
     patient_ids: dict[str, str] = field(default_factory=dict)
+    identified: set[str] = field(default_factory=set)
+    """Patients whom report knows with their INS."""
     registry: list[dict[str, Any]] = field(default_factory=list)
     """What the DMP held at the end."""
+    platform: list[dict[str, Any]] = field(default_factory=list)
+    """What the platform of the hospital held at the end."""
     observations: list[tuple[str, bool, str]] = field(default_factory=list)
     """What only can be seen while a scenario runs: (what must be true, whether it was, detail)."""
 
@@ -105,38 +120,50 @@ class Stage:
     async def register(self, key: str) -> str:
         """Create a patient once."""
         if key not in self.patient_ids:
-            site = group.SITES[len(self.patient_ids) % len(group.SITES)]["site_id"]
+            site = group.DIRECT_SITES[len(self.patient_ids) % len(group.DIRECT_SITES)]["site_id"]
             self.patient_ids[key] = await self.secretary.register(patients()[key], site)
         return self.patient_ids[key]
 
-    async def sign(self, text: ReportText, *, late: bool = False, choices: dict[str, bool] | None = None) -> Played:
+    async def sign(
+        self,
+        text: ReportText,
+        *,
+        late: bool = False,
+        by_platform: bool = False,
+        choices: dict[str, bool] | None = None,
+    ) -> Played:
         """Draft and sign one report for a patient who is registered."""
-        played = self.prepare(text, late=late)
+        played = self.prepare(text, late=late, by_platform=by_platform)
         await self.draft(played)
+        if not late and played.patient_id not in self.identified:
+            await self.radiologist.see_identity(played.report_id)
+            self.identified.add(played.patient_id)
         await self.radiologist.sign(played.report_id, choices)
         return played
 
-    def prepare(self, text: ReportText, *, late: bool = False) -> Played:
-        """Give a report its number, accession number and study."""
+    def prepare(self, text: ReportText, *, late: bool = False, by_platform: bool = False) -> Played:
+        """Give a report its number, accession number and study; what goes by the platform is made in its site."""
         number = len(self.played) + 1
+        sites = group.SITES[-1:] if by_platform else group.DIRECT_SITES
         played = Played(
             number=number,
             text=text,
             patient=patients()[text.patient],
             requester=requesters()[text.requester],
-            site_id=group.SITES[number % len(group.SITES)]["site_id"],
+            site_id=sites[number % len(sites)]["site_id"],
             patient_id=self.patient_ids.get(text.patient, ""),
             report_id="",
             accession=f"NVT{datetime.now(UTC):%y%m%d}{number:04d}",
             study_uid=study_uid(number),
             late=late,
+            by_platform=by_platform,
         )
         self.played.append(played)
         return played
 
     async def draft(self, played: Played) -> None:
         """Write the draft of a prepared report."""
-        content = played.text.draft(played.requester, played.accession, played.study_uid, datetime.now(UTC))
+        content = played.content()
         played.report_id = await self.radiologist.draft(played.patient_id, played.site_id, content)
 
     async def refresh(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from navette_sandbox.scenarios.client import arrived
@@ -53,10 +53,8 @@ async def play_g(stage: Stage) -> None:
     (text,) = await qualified(stage, "g")
     one = await stage.sign(text)
     await stage.wait([one], arrived, "scenario g: first version arrived")
-    content = text.draft(one.requester, one.accession, one.study_uid, datetime.now(UTC))
-    content |= {name: text.content[f"corrected_{name}"] for name in ("findings", "conclusion")}
     one.turn = Turn.REPLACED
-    await stage.radiologist.replace(one.report_id, 1, content)
+    await stage.radiologist.replace(one.report_id, 1, one.content(corrected=True))
     await stage.wait(
         [one],
         lambda journey: journey["report"]["state"] == "composed" and _version(journey) == 2 and arrived(journey),

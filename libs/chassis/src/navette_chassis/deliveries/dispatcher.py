@@ -55,7 +55,7 @@ class Dispatcher:
     def nudge(self) -> None:
         """Look now: something was just committed."""
         for loop in self._loops:
-            loop.wake.set()
+            loop.nudge()
 
     @property
     def alive(self) -> bool:
@@ -128,8 +128,17 @@ class _Loop:
         self._store = store
         self._max_in_flight = max_in_flight
         self._window: deque[Row] = deque()
+        self._more = True
+        """Whether the last look may have left due rows behind."""
+        self._full = False
+        """Whether the last pass ended for want of room."""
         self._in_flight: set[asyncio.Task[None]] = set()
         self._slot_held = False
+
+    def nudge(self) -> None:
+        """Look again: something was just scheduled."""
+        self._more = True
+        self.wake.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Claim and work until told to stop, then wait for what is in flight."""
@@ -156,7 +165,8 @@ class _Loop:
 
     async def _pass(self, stopping: asyncio.Event) -> bool:
         """Claim one row and start on it; False when there is nothing to do for now."""
-        if len(self._in_flight) >= self._max_in_flight:
+        self._full = len(self._in_flight) >= self._max_in_flight
+        if self._full:
             return False
         row = await self._next_row()
         if row is None:
@@ -172,8 +182,11 @@ class _Loop:
         return True
 
     async def _next_row(self) -> Row | None:
-        if not self._window:
+        if not self._window and self._more:
+            self._more = False  # a nudge during the look counts
             self._window.extend(await self._store.due(self._lane, self._host.clock.now(), WINDOW))
+            # A short answer was the whole of it; what becomes due later is told by a nudge or found by the poll.
+            self._more = self._more or len(self._window) == WINDOW
         return self._window.popleft() if self._window else None
 
     async def _may_start(self, stopping: asyncio.Event) -> bool:
@@ -189,12 +202,14 @@ class _Loop:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
-        self.wake.set()
+        if self._full:
+            self.wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("delivery.worker_failed", channel=self._lane, **redact.describe(error))
 
     async def _rest(self, stop: asyncio.Task[bool]) -> None:
         wake = asyncio.create_task(self.wake.wait())
+        self._more = True
         try:
             await asyncio.wait(
                 {wake, stop},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from navette_chassis.mllp.channel import message_channel
 from navette_chassis.mllp.client import Destination, MllpClient, Reply, mllp_client, outcome_of
 from navette_chassis.mllp.framing import Frame, FrameDecoder, Malformed, Refusal, frame
 from navette_chassis.mllp.intake import DurableIntake, Takes, origin_of
@@ -24,6 +25,7 @@ __all__ = [
     "Reply",
     "Takes",
     "frame",
+    "message_channel",
     "mllp_client",
     "mllp_listener",
     "origin_of",

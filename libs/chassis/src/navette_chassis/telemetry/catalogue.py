@@ -16,9 +16,9 @@ LOG_KEYS = frozenset(
         "action", "attempt", "audience", "bootstrap_kind", "certificate", "channel", "code", "consumer",
         "correlation_id", "count", "delay_seconds", "delivery_id", "document_id", "dropped_keys",
         "duration_ms", "endpoint", "error", "error_at", "error_code", "event_id", "event_type", "fence", "group_id",
-        "handler", "holder", "index", "key_id", "kind", "lag", "lease", "library_template", "method", "mode", "name",
-        "notice_id", "offset", "operation", "outcome", "partition", "patient_id", "port", "probes", "ratio",
-        "reason", "recipient_id", "repeated", "report_id", "resource", "role", "route", "seconds", "sequence",
+        "handler", "holder", "index", "key_id", "kind", "lag", "lease", "library_template", "message_id", "method",
+        "mode", "name", "notice_id", "offset", "operation", "outcome", "partition", "patient_id", "port", "probes",
+        "ratio", "reason", "recipient_id", "repeated", "report_id", "resource", "role", "route", "seconds", "sequence",
         "service", "setting", "signal", "site_id", "span_id", "state", "status", "step", "task", "token", "topic",
         "trace_id", "version",
     }

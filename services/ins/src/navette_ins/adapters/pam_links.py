@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from navette_chassis import Service
-from navette_chassis.deliveries import Channel, RetryPolicy
 from navette_chassis.mllp import (
     LISTENING_MODES,
     Destination,
     DurableIntake,
     Listener,
     MllpServer,
+    message_channel,
     mllp_client,
     mllp_listener,
 )
@@ -37,8 +37,6 @@ from navette_ins.use_cases.request_confirmation import CONFIRM_CHANNEL
 from navette_ins.use_cases.tell_connected_systems import Outbound, send_pam_message, settle_pam_message
 from navette_ins.use_cases.verification_desk import VerificationDesk
 from navette_ins.verification_app import verification_channel
-
-_RETRY_CAP = timedelta(hours=1)
 
 
 def outbound_of(service: Service, settings: PamSettings, sites: Mapping[str, Site]) -> Outbound:
@@ -93,15 +91,10 @@ def declare_pam(
 
 def _declare_channel(service: Service, settings: PamSettings, desk: Desk, system: ConnectedSystem) -> None:
     client = service.resource(lambda: mllp_client(_destination(system)))
-    first = timedelta(seconds=settings.pam_retry_first_seconds)
-    channel = Channel(
+    channel = message_channel(
         system.channel,
-        endpoint=system.channel,
-        max_in_flight=1,
-        attempt_timeout_seconds=2 * system.answer_seconds + 30,
-        retry=RetryPolicy(
-            first=first, factor=4.0, cap=max(_RETRY_CAP, first), query_first=min(timedelta(seconds=5), first)
-        ),
+        answer_seconds=system.answer_seconds,
+        retry_first_seconds=settings.pam_retry_first_seconds,
     )
     service.deliver(
         channel,

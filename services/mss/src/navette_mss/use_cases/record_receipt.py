@@ -45,11 +45,11 @@ async def record_receipt(uow: UnitOfWork, mailbox: str, cursor: Cursor, receipt:
 
 async def _mail_of(receipt: Receipt, uow: UnitOfWork) -> dict[str, Any] | None:
     """The mail a receipt speaks of: by envelope id, else by Message-ID. Touched, so that settling it conflicts."""
+    mails = uow.collection(MAILS)
     for name, value in (("envelope_id", receipt.envelope_id), ("message_id", receipt.message_id)):
-        if value is not None:
-            found = await uow.collection(MAILS).find_one_and_update({name: value}, {"$inc": {"rev": 1}})
-            if found is not None:
-                return found
+        # In two steps: the embedded database reads a whole collection for one that does both.
+        if value is not None and (await mails.update_one({name: value}, {"$inc": {"rev": 1}})).matched_count:
+            return await mails.find_one({name: value})
     return None
 
 

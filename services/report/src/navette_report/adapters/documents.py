@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from gridfs.asynchronous import AsyncGridFSBucket
+from gridfs.errors import CorruptGridFile
 from navette_chassis import UnitOfWork
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -83,6 +84,16 @@ async def read(database: AsyncDatabase[dict[str, Any]], document_id: str, form: 
     bucket = AsyncGridFSBucket(database, bucket_name=BUCKET)
     async with await bucket.open_download_stream(_file_id(document_id, form)) as stream:
         return bytes(await stream.read())
+
+
+async def content_of(database: AsyncDatabase[dict[str, Any]], found: StoredDocument, form: Form) -> bytes:
+    """Content of a file that was described, by one query. Raises gridfs.CorruptGridFile when it is not whole."""
+    query = {"files_id": _file_id(found.document_id, form)}
+    chunks = await database[CHUNKS].find(query).sort("n", 1).to_list()
+    content = b"".join(bytes(one["data"]) for one in chunks)
+    if len(content) != found.size:
+        raise CorruptGridFile("chunks are missing")
+    return content
 
 
 def _file_id(document_id: str, form: Form) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from navette_chassis import UnitOfWork
 
 from navette_report.domain.activity import done_at, failed_at
-from navette_report.domain.journey import JourneyLine
+from navette_report.domain.journey import Fact, JourneyLine, Place
 
 LINES = "journey_lines"
 
@@ -34,6 +34,19 @@ class JourneyRepository:
         rows = self._collection.find({"report_id": report_id, "recipient_id": recipient_id})
         labels = [str(row["line"]["label"]) async for row in rows if row["line"].get("label")]
         return labels[0] if labels else None
+
+    async def fold(self, place: Place, fact: Fact) -> None:
+        """Fold a fact into the line of a place, which is opened when there is none: somebody a former version
+        went to, whom this one does not name any more.
+        """
+        line = await self.get(place.key)
+        if line is None:
+            label = place.label or await self.label_of(place.report_id, place.recipient_id)
+            await self.put(place.opened(fact, label=label))
+            return
+        folded = line.fold(fact)
+        if folded is not line:
+            await self.put(folded)
 
     async def put(self, line: JourneyLine) -> None:
         """Store a new or changed line."""

@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 
 from navette_contracts.events import RecipientRole, WhoMustAct
 
+from navette_report.api import french_platforms
 from navette_report.domain.acts import Offer
 from navette_report.domain.journey import Channel, JourneyLine, LineKind, LineState
 from navette_report.domain.lifecycle import Act, State
@@ -113,6 +114,7 @@ RULES: Mapping[str, str] = {
         "Sous connexion secrète, le DMP n’accepte qu’un document masqué aux représentants légaux : cochez les deux."
     ),
     "secret_connection_of_an_adult": "La connexion secrète ne concerne que les patients mineurs.",
+    "draft_written_here": "Ce brouillon a été repris ici : un message reçu ne le remplace plus.",
     "agreement_of_a_co_reader_missing": "Un confrère dont l’accord est demandé ne l’a pas encore donné.",
     "co_reader_missing": "Indiquez au moins un confrère qui doit donner son accord.",
     "not_a_co_reader": "Votre accord n’est pas demandé pour ce compte rendu.",
@@ -181,7 +183,7 @@ def reason(line: JourneyLine) -> str:
     code = line.shown.reason
     if code is None:
         return ""
-    known = REASONS.get(code)
+    known = REASONS.get(code) or french_platforms.reason(code)
     if known is not None:
         return known
     answer = ANSWERS.get(code.removeprefix("smtp-"))
@@ -190,6 +192,8 @@ def reason(line: JourneyLine) -> str:
 
 def recipient(line: JourneyLine) -> str:
     """Who a line is for."""
+    if line.channel is Channel.PLATFORM:
+        return line.label or "Plateforme"
     if line.channel is Channel.DMP:
         return "Dossier médical partagé"
     if line.role is RecipientRole.PATIENT:
@@ -199,13 +203,15 @@ def recipient(line: JourneyLine) -> str:
 
 def role(line: JourneyLine) -> str:
     """In what capacity, and how, a recipient receives."""
+    carried = french_platforms.carried(line)
+    if line.channel is Channel.PLATFORM:
+        return french_platforms.role(line)
     if line.channel is Channel.DMP:
-        return {LineKind.RELEASE: "Visibilité après annonce", LineKind.WITHDRAWAL: "Suppression"}.get(
-            line.kind, "Mon espace santé"
-        )
+        about = {LineKind.RELEASE: "Visibilité après annonce", LineKind.WITHDRAWAL: "Suppression"}
+        return " · ".join(filter(None, (about.get(line.kind, "Mon espace santé"), carried)))
     words = {RecipientRole.REQUESTER: "Demandeur", RecipientRole.COPY: "Copie"}
     notice = "Avis de retrait" if line.kind is LineKind.WITHDRAWAL else ""
-    return " · ".join(filter(None, (words.get(line.role), notice, "MSSanté")))
+    return " · ".join(filter(None, (words.get(line.role), notice, "MSSanté", carried)))
 
 
 _DMP_DONE = {LineKind.REPORT: "Déposé", LineKind.RELEASE: "Visible par le patient", LineKind.WITHDRAWAL: "Supprimé"}
@@ -217,11 +223,15 @@ def line_state(line: JourneyLine) -> str:
         return _DMP_DONE[line.kind]
     if line.kind is LineKind.WITHDRAWAL and line.shown.state is LineState.SCHEDULED:
         return "Retrait en cours"
+    if line.channel is Channel.PLATFORM:
+        return french_platforms.step(line.shown.state) or LINE_STATES[line.shown.state]
     return LINE_STATES[line.shown.state]
 
 
 def step(line: JourneyLine, state: LineState) -> str:
     """Name of a step of a line."""
+    if line.channel is Channel.PLATFORM:
+        return french_platforms.step(state) or LINE_STATES[state]
     return _DMP_DONE[line.kind] if line.channel is Channel.DMP and state is LineState.DELIVERED else LINE_STATES[state]
 
 

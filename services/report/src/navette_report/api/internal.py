@@ -34,7 +34,7 @@ async def _answer(service: Service, caller: Principal, document_id: str, form: d
     await record(service, caller, f"document.{form}", "document", document_id, found.site_id, granted=granted)
     if not granted:
         raise ProblemError.forbidden("Ce service ne transmet pas de documents.")
-    content = await documents.read(service.database, document_id, form)
+    content = await documents.content_of(service.database, found, form)
     return Response(
         content,
         media_type=documents.MEDIA_TYPE[form],

@@ -44,6 +44,7 @@ class LineAnswer(Answer):
     recipient_id: str
     role: str
     recipient: str
+    carrier: str | None
     state: str
     state_label: str
     reason: str | None
@@ -62,6 +63,7 @@ class LineAnswer(Answer):
             recipient_id=line.recipient_id,
             role=line.role,
             recipient=french.recipient(line),
+            carrier=line.carrier,
             state=line.shown.state,
             state_label=french.line_state(line),
             reason=line.shown.reason,

@@ -144,6 +144,7 @@ def withdrawing(caller: Principal, desk: Desk, reason: str | None) -> Work:
             actor=caller.subject,
             reason=reason,
             keyring=desk.keyring(),
+            outputs=desk.outputs,
         )
 
     return Work("report.withdraw", run)

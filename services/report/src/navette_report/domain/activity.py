@@ -22,6 +22,8 @@ _DONE: Mapping[Channel, tuple[LineState, ...]] = {
     Channel.MSS: (LineState.SENT, LineState.DELIVERED, LineState.READ),
 }
 _FAILED = (LineState.REFUSED, LineState.FAILED)
+_COUNTED = frozenset(_DONE)
+"""A message to a platform is no document sent: what it carries has lines of its own."""
 
 
 def done_at(line: JourneyLine) -> datetime | None:
@@ -29,14 +31,14 @@ def done_at(line: JourneyLine) -> datetime | None:
 
     None for what is not a report: a notice of withdrawal, a change of visibility.
     """
-    if line.kind is not LineKind.REPORT:
+    if line.kind is not LineKind.REPORT or line.channel not in _COUNTED:
         return None
     return _first(line, _DONE[line.channel])
 
 
 def failed_at(line: JourneyLine) -> datetime | None:
     """When a line was first refused or given up."""
-    return _first(line, _FAILED)
+    return _first(line, _FAILED) if line.channel in _COUNTED else None
 
 
 def _first(line: JourneyLine, states: Iterable[LineState]) -> datetime | None:

@@ -21,22 +21,35 @@ class EditionPlan(Strict):
     it does not hold, and the patient never saw one."""
 
 
-def replaced_for(report: Report, parties: tuple[Audience, ...], *, refused: frozenset[str] = frozenset()) -> str | None:
+def replaced_for(
+    report: Report,
+    parties: tuple[Audience, ...],
+    *,
+    refused: frozenset[str] = frozenset(),
+    lost: frozenset[str] = frozenset(),
+) -> str | None:
     """uniqueId of the edition that one of `parties` holds and must replace. None if none does.
 
     When the DMP is among them it decides: it refuses a document that names a former one it does not have.
-    `refused`: uniqueIds of the editions the DMP did not accept.
+    `refused`: uniqueIds of the editions the DMP did not accept; `lost`: of those that nobody holds.
     """
     deciding = {Audience.DMP} if Audience.DMP in parties else set(parties)
     for edition in reversed(report.editions):
         unique_id = edition.reference.unique_id
+        if unique_id in lost:
+            continue
         if deciding & set(edition.audience) and not (Audience.DMP in deciding and unique_id in refused):
             return unique_id
     return None
 
 
 def plan_edition(
-    report: Report, wanted: tuple[Audience, ...], *, qualified: bool, refused: frozenset[str] = frozenset()
+    report: Report,
+    wanted: tuple[Audience, ...],
+    *,
+    qualified: bool,
+    refused: frozenset[str] = frozenset(),
+    lost: frozenset[str] = frozenset(),
 ) -> EditionPlan | None:
     """What to compose now for the validated version, None when nothing is due.
 
@@ -56,7 +69,7 @@ def plan_edition(
     return EditionPlan(
         number=len(report.editions) + 1,
         audience=remaining,
-        replaces_unique_id=replaced_for(report, remaining, refused=refused),
+        replaces_unique_id=replaced_for(report, remaining, refused=refused, lost=lost),
     )
 
 

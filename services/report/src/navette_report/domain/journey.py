@@ -12,6 +12,7 @@ outweighs both.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Self
@@ -31,6 +32,8 @@ class Channel(StrEnum):
 
     DMP = "dmp"
     MSS = "mss"
+    PLATFORM = "platform"
+    """The whole report handed to a platform, which carries parties or keeps a copy: one line per message."""
 
 
 class LineKind(StrEnum):
@@ -115,7 +118,9 @@ class JourneyLine(Strict):
     unique_id: str | None = None
     """For the DMP, the document the line is about, once it is composed."""
     label: str | None = None
-    """Name of a professional; None for the DMP and the patient, whom the page names itself."""
+    """Name of a professional or platform; None for the DMP and the patient, whom the page names itself."""
+    carrier: str | None = None
+    """Label of the platform that carries this recipient; None when Navette sends itself."""
     shown: Fact
     times: Mapping[LineState, AwareDatetime]
     """When each state was first reached."""
@@ -154,6 +159,7 @@ def open_line(
     label: str | None = None,
     kind: LineKind = LineKind.REPORT,
     unique_id: str | None = None,
+    carrier: str | None = None,
 ) -> JourneyLine:
     """A new line that knows one fact."""
     return JourneyLine(
@@ -165,9 +171,43 @@ def open_line(
         kind=kind,
         unique_id=unique_id,
         label=label,
+        carrier=carrier,
         shown=fact,
         times={fact.state: fact.at},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a line stands, whether it is there or not."""
+
+    report_id: str
+    version: int
+    channel: Channel
+    recipient_id: str
+    role: RecipientRole = RecipientRole.OTHER
+    kind: LineKind = LineKind.REPORT
+    label: str | None = None
+    carrier: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Identity of the line."""
+        return line_key(self.report_id, self.version, self.channel, self.recipient_id, self.kind)
+
+    def opened(self, fact: Fact, *, label: str | None) -> JourneyLine:
+        """The line with its first fact."""
+        return open_line(
+            self.report_id,
+            self.version,
+            self.channel,
+            self.recipient_id,
+            self.role,
+            fact,
+            label=label,
+            kind=self.kind,
+            carrier=self.carrier,
+        )
 
 
 def fact_of(verdict: Verdict, fact_time: AwareDatetime) -> Fact:
@@ -179,7 +219,9 @@ def fact_of(verdict: Verdict, fact_time: AwareDatetime) -> Fact:
 
 
 def party_of(channel: Channel, role: RecipientRole) -> Audience:
-    """Which party of the audience rules a line belongs to."""
+    """Which party of the audience rules a line belongs to; OTHER for a platform, whose message is for several."""
+    if channel is Channel.PLATFORM:
+        return Audience.OTHER
     if channel is Channel.DMP:
         return Audience.DMP
     return Audience.PATIENT if role is RecipientRole.PATIENT else Audience.PROFESSIONALS

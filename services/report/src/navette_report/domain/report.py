@@ -6,10 +6,11 @@ than one edition when its patient's identity is qualified after the first (DESIG
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 from navette_contracts.events import Audience, DocumentReference
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from navette_report.domain.choices import ChoiceMade, SignatureChoices, forbidden_combinations, made_by
 from navette_report.domain.content import ReportContent
@@ -50,6 +51,8 @@ class Edition(Strict):
     """The earlier edition that this one replaces where it goes (RPLC)."""
     hidden_from_patient: bool = False
     """Whether the DMP was told to hide this edition from the patient."""
+    carriers: Mapping[Audience, str] = Field(default_factory=dict)
+    """Platform that carries each party; what is not in it Navette sends itself."""
     composed_at: AwareDatetime
 
 

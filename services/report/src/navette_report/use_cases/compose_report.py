@@ -21,6 +21,7 @@ from navette_documents.sites import Site, share_identities
 from navette_report.adapters import documents
 from navette_report.adapters.journeys import JourneyRepository
 from navette_report.adapters.patients import KeyringSource, KnownPatient, PatientRepository
+from navette_report.adapters.pfi_messages import PlatformMessages
 from navette_report.adapters.reports import ReportRepository
 from navette_report.adapters.workshop import Made, Workshop
 from navette_report.domain.audience import audience, verdict
@@ -41,7 +42,9 @@ from navette_report.domain.journey import (
 )
 from navette_report.domain.lifecycle import IN_FORCE, Act, State
 from navette_report.domain.models import ModelBook
+from navette_report.domain.pfi.routing import carriers, lost
 from navette_report.domain.report import Edition, Finding, Report, Signature, Version
+from navette_report.use_cases.send_to_platforms import ComposedEdition, Outputs, send_edition
 from navette_report.use_cases.sign_report import recipients_of
 
 IdentityWatcher = Callable[[UnitOfWork, str], Awaitable[None]]
@@ -57,6 +60,7 @@ class Desk:
     keyring: KeyringSource
     zone: tzinfo
     models: ModelBook = field(default_factory=ModelBook)
+    outputs: Outputs = field(default_factory=Outputs)
     watchers: tuple[IdentityWatcher, ...] = ()
 
 
@@ -105,7 +109,8 @@ async def compose_due(uow: UnitOfWork, desk: Desk, report: Report, patient: Know
         return
     wanted = audience(version.in_force, qualified=identity.qualified)
     refused = await _refused_by_dmp(uow, report)
-    plan = plan_edition(report, wanted, qualified=identity.qualified, refused=refused)
+    gone = lost(report, await PlatformMessages(uow).held(report.report_id))
+    plan = plan_edition(report, wanted, qualified=identity.qualified, refused=refused, lost=gone)
     if plan is None:
         return
     site = desk.sites.get(report.site_id)
@@ -118,7 +123,7 @@ async def compose_due(uow: UnitOfWork, desk: Desk, report: Report, patient: Know
     if made.findings:
         await _hold(uow, report, version, made.findings)
         return
-    await _finish(uow, report, _Work(version, plan, model, made, identity, version.signature, version.in_force))
+    await _finish(uow, desk, report, _Work(version, plan, model, made, identity, version.signature, version.in_force))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -151,7 +156,7 @@ async def _refused_by_dmp(uow: UnitOfWork, report: Report) -> frozenset[str]:
     return frozenset(refused)
 
 
-async def _finish(uow: UnitOfWork, report: Report, work: _Work) -> None:
+async def _finish(uow: UnitOfWork, desk: Desk, report: Report, work: _Work) -> None:
     reference = await _store(uow, report, work)
     edition = Edition(
         reference=reference,
@@ -160,6 +165,7 @@ async def _finish(uow: UnitOfWork, report: Report, work: _Work) -> None:
         audience=work.plan.audience,
         replaces_unique_id=work.plan.replaces_unique_id,
         hidden_from_patient=work.choices.visibility.hidden_from_patient,
+        carriers=carriers(desk.outputs.distribution, report, work.plan.audience),
         composed_at=uow.now,
     )
     version = work.version.after(Act.COMPOSE, editions=(*work.version.editions, edition), findings=())
@@ -175,7 +181,8 @@ async def _finish(uow: UnitOfWork, report: Report, work: _Work) -> None:
         site_id=report.site_id,
         document=reference,
         ins_qualified=work.identity.qualified,
-        audience=work.plan.audience,
+        # What a platform carries, Navette does not send too.
+        audience=tuple(party for party in work.plan.audience if party not in edition.carriers),
         recipients=recipients_of(version.content),
         visibility=work.choices.visibility,
         author_rpps=work.signature.signatory.rpps,
@@ -183,6 +190,8 @@ async def _finish(uow: UnitOfWork, report: Report, work: _Work) -> None:
         composed_at=uow.now,
     )
     await uow.emit(event, subject=report.report_id, sequence=composed.sequence)
+    handed = ComposedEdition(report, version.number, work.model, edition, work.choices)
+    await send_edition(uow, desk.outputs, desk.keyring, handed)
 
 
 async def _store(uow: UnitOfWork, report: Report, work: _Work) -> DocumentReference:
@@ -209,7 +218,7 @@ async def _tell_lines(uow: UnitOfWork, version: Version, report_id: str, *, qual
     if version.in_force is None:
         return
     for line in await journeys.of_version(report_id, version.number):
-        if line.kind is not LineKind.REPORT:
+        if line.kind is not LineKind.REPORT or line.channel is Channel.PLATFORM:
             continue
         party: Audience = party_of(line.channel, line.role)
         said = verdict(party, version.in_force, qualified=qualified)

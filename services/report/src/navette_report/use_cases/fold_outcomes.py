@@ -30,8 +30,8 @@ from navette_report.domain.journey import (
     Fact,
     LineKind,
     LineState,
+    Place,
     line_key,
-    open_line,
 )
 from navette_report.use_cases.compose_report import Desk, compose_due, misled
 
@@ -117,7 +117,8 @@ async def _fold_dmp(event: _DmpOutcome, fact: Fact, uow: UnitOfWork, *, kind: Li
         key = line_key(event.report_id, event.version, Channel.DMP, DMP_RECIPIENT, LineKind.RELEASE)
         second = await journeys.get(key)
         kind = LineKind.RELEASE if second is not None and second.unique_id == event.unique_id else LineKind.REPORT
-    await _fold(journeys, event, Channel.DMP, DMP_RECIPIENT, RecipientRole.OTHER, fact, kind)
+    place = Place(event.report_id, event.version, Channel.DMP, DMP_RECIPIENT, kind=kind)
+    await journeys.fold(place, fact)
 
 
 async def _fold_mail(event: _MailOutcome, fact: Fact, uow: UnitOfWork) -> None:
@@ -125,25 +126,5 @@ async def _fold_mail(event: _MailOutcome, fact: Fact, uow: UnitOfWork) -> None:
     patient = event.role is RecipientRole.PATIENT
     recipient_id = PATIENT_RECIPIENT if patient else event.recipient_id
     kind = LineKind.WITHDRAWAL if event.kind is MailKind.WITHDRAWAL else LineKind.REPORT
-    await _fold(JourneyRepository(uow), event, Channel.MSS, recipient_id, event.role, fact, kind)
-
-
-async def _fold(
-    journeys: JourneyRepository,
-    event: _DmpOutcome | _MailOutcome,
-    channel: Channel,
-    recipient_id: str,
-    role: RecipientRole,
-    fact: Fact,
-    kind: LineKind,
-) -> None:
-    report_id, version = event.report_id, event.version
-    line = await journeys.get(line_key(report_id, version, channel, recipient_id, kind))
-    if line is None:
-        # Somebody a former version went to, whom this one does not name any more.
-        label = await journeys.label_of(report_id, recipient_id)
-        await journeys.put(open_line(report_id, version, channel, recipient_id, role, fact, label=label, kind=kind))
-        return
-    folded = line.fold(fact)
-    if folded is not line:
-        await journeys.put(folded)
+    place = Place(event.report_id, event.version, Channel.MSS, recipient_id, event.role, kind)
+    await JourneyRepository(uow).fold(place, fact)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from navette_chassis import UnitOfWork
 from navette_chassis.unit_of_work import Document
 
@@ -31,7 +33,9 @@ async def replay_report_message(
         if still is not None:
             raise Forbidden(still)
     await messages.requeue(message_id)
-    await integrate_report_message(uow, desk, message_id, into=into)
+    # A report that is just being composed takes it in a moment: the worker comes back to it.
+    with suppress(Forbidden):
+        await integrate_report_message(uow, desk, message_id, into=into)
     await uow.record_access(by, "intake.replay", "message", message_id, row["site_id"], "granted")
     return await _noted(messages, message_id, by)
 

@@ -34,7 +34,8 @@ async def announce_withdrawal(uow: UnitOfWork, report: Report, version: int) -> 
     reached: dict[tuple[Channel, str], JourneyLine] = {}
     for one in report.versions:
         for line in await journeys.of_version(report.report_id, one.number):
-            if line.kind is LineKind.REPORT and line.shown.state in _RECEIVED:
+            reached_someone = line.kind is LineKind.REPORT and line.channel is not Channel.PLATFORM
+            if reached_someone and line.shown.state in _RECEIVED:
                 reached[line.channel, line.recipient_id] = line
     fact = Fact(state=LineState.SCHEDULED, at=uow.now, who_must_act=WhoMustAct.NOBODY)
     for line in reached.values():
@@ -47,6 +48,7 @@ async def announce_withdrawal(uow: UnitOfWork, report: Report, version: int) -> 
                 line.role,
                 fact,
                 label=line.label,
+                carrier=line.carrier,
                 kind=LineKind.WITHDRAWAL,
             )
         )

@@ -9,11 +9,13 @@ from navette_contracts.sealed import Keyring, Sealed
 from navette_report.adapters.reports import ReportRepository
 from navette_report.domain.acts import withdraw
 from navette_report.domain.report import Report
+from navette_report.use_cases.send_to_platforms import Outputs
 from navette_report.use_cases.tell_lines import announce_withdrawal, stop_waiting_lines
+from navette_report.use_cases.withdraw_from_platforms import withdraw_from_platforms
 
 
 async def withdraw_report(
-    uow: UnitOfWork, *, report: Report, by_rpps: str, actor: str, reason: str | None, keyring: Keyring
+    uow: UnitOfWork, *, report: Report, by_rpps: str, actor: str, reason: str | None, keyring: Keyring, outputs: Outputs
 ) -> Report:
     """Withdraw the version in force and promise `report.withdrawn`. Raises Forbidden with the rule."""
     sealed = None if reason is None else Sealed[str].seal(reason, keyring)
@@ -22,6 +24,7 @@ async def withdraw_report(
     saved = await ReportRepository(uow).save(withdrawn.with_current(withdrawn.current, sequence=sequence))
     await announce_withdrawal(uow, saved, version)
     await stop_waiting_lines(uow, saved.report_id, version, "withdrawn")
+    await withdraw_from_platforms(uow, outputs, saved, version)
     event = ReportWithdrawn(
         report_id=saved.report_id,
         version=version,

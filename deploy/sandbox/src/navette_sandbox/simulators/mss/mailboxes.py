@@ -26,10 +26,13 @@ class Mail:
     duplicate: bool = False
     file: str = ""
     flags: set[str] = field(default_factory=set)
+    _headers: dict[str, str] = field(default_factory=dict, repr=False)
 
     def header(self, name: str) -> str:
-        """Decoded header value, empty if absent."""
-        return str(BytesHeaderParser(policy=default).parsebytes(self.raw).get(name, "")).strip()
+        """Decoded header value, empty if absent; read once, for the state is asked for again and again."""
+        if name not in self._headers:
+            self._headers[name] = str(BytesHeaderParser(policy=default).parsebytes(self.raw).get(name, "")).strip()
+        return self._headers[name]
 
     @property
     def subject(self) -> str:

@@ -1,0 +1,170 @@
+"""Messages to platforms: what each is about, in which state it is, and its sealed content.
+
+The letter is what a message is written from; the text, once the message was sent for the first time, is what is sent
+again byte for byte (spec/hl7v2.md §7). The document itself stays in GridFS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from navette_chassis import UnitOfWork
+from navette_chassis.unit_of_work import Document
+from navette_contracts.events import Audience, RecipientRole
+from navette_contracts.sealed import Keyring, Sealed
+from pymongo.asynchronous.database import AsyncDatabase
+
+from navette_report.domain.pfi.indicators import Indicators
+from navette_report.domain.pfi.letter import Action, Letter
+from navette_report.domain.pfi.writing import Written
+
+MESSAGES = "platform_messages"
+
+
+class MessageState(StrEnum):
+    """Where a message stands."""
+
+    SCHEDULED = "scheduled"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    DOUBTFUL = "doubtful"
+    """Cancelled after a sending without answer: the platform may have it."""
+
+
+HELD = frozenset({MessageState.SCHEDULED, MessageState.ACCEPTED, MessageState.FAILED, MessageState.DOUBTFUL})
+"""The platform has the document, or will have it before what is sent after it."""
+THERE = frozenset({MessageState.ACCEPTED, MessageState.DOUBTFUL})
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformMessage:
+    """One message. `number` is its MSH-10."""
+
+    number: str
+    platform: str
+    report_id: str
+    version: int
+    edition: int
+    """versionNumber of the document."""
+    unique_id: str
+    action: Action
+    state: MessageState
+    indicators: Indicators
+    recipients: tuple[tuple[str, RecipientRole], ...]
+    """Professionals it is mailed to."""
+    scheduled_at: datetime
+    remark: str | None
+    letter: Sealed[Letter]
+    text: Mapping[str, str] | None = None
+    """Sealed text and charset, frozen at the first sending."""
+
+    @property
+    def parties(self) -> tuple[Audience, ...]:
+        """Whom the platform is to serve."""
+        asked = (
+            (Audience.DMP, self.indicators.to_dmp),
+            (Audience.PROFESSIONALS, self.indicators.to_professionals),
+            (Audience.PATIENT, self.indicators.to_patient),
+        )
+        return tuple(party for party, wanted in asked if wanted)
+
+
+class PlatformMessages:
+    """Messages inside one unit of work."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._messages = uow.collection(MESSAGES)
+
+    async def add(self, message: PlatformMessage) -> None:
+        """Store a message about to be scheduled."""
+        await self._messages.insert_one(_row(message))
+
+    async def of(self, report_id: str, platform: str | None = None) -> list[PlatformMessage]:
+        """The messages about a report, oldest first."""
+        query = {"report_id": report_id} | ({} if platform is None else {"platform": platform})
+        return [_message(row) async for row in self._messages.find(query).sort([("edition", 1), ("scheduled_at", 1)])]
+
+    async def held(self, report_id: str) -> frozenset[tuple[str, str]]:
+        """(platform, uniqueId) of the documents of a report that platforms have or are about to have."""
+        return frozenset((one.platform, one.unique_id) for one in await self.of(report_id) if one.state in HELD)
+
+    async def get(self, number: str) -> PlatformMessage | None:
+        """The message of that MSH-10."""
+        row = await self._messages.find_one({"_id": number})
+        return None if row is None else _message(row)
+
+    async def ended(self, number: str, state: MessageState) -> None:
+        """Write what became of a message. A refused one is written anew when it is replayed: something was
+        corrected meanwhile, or it would be refused again.
+        """
+        change: dict[str, Any] = {"$set": {"state": state.value}}
+        if state is MessageState.REFUSED:
+            change["$unset"] = {"text": ""}
+        await self._messages.update_one({"_id": number}, change)
+
+
+async def messages_of(database: AsyncDatabase[Document], report_id: str, platform: str) -> list[PlatformMessage]:
+    """Outside a transaction: the messages about a report to a platform, oldest first."""
+    query = {"report_id": report_id, "platform": platform}
+    rows = database[MESSAGES].find(query).sort([("edition", 1), ("scheduled_at", 1)])
+    return [_message(row) async for row in rows]
+
+
+async def freeze(
+    database: AsyncDatabase[Document], number: str, text: Written, letter: Letter, keyring: Keyring
+) -> Written:
+    """Keep the text of a first sending and whom it names; what was kept before wins."""
+    sealed = {"sealed": Sealed[str].seal(text.text, keyring).token, "charset": text.charset}
+    recipients = [{"id": one.recipient_id, "role": one.role.value} for one in letter.addressees]
+    kept = {"text": sealed, "indicators": asdict(letter.indicators), "recipients": recipients}
+    await database[MESSAGES].update_one({"_id": number, "text": {"$exists": False}}, {"$set": kept})
+    row = await database[MESSAGES].find_one({"_id": number}, {"text": True})
+    return text if row is None or "text" not in row else frozen(row["text"], keyring)
+
+
+def frozen(text: Mapping[str, str], keyring: Keyring) -> Written:
+    """The text of an earlier sending. Raises SealError."""
+    return Written(Sealed[str](text["sealed"]).open(keyring, str), text["charset"])
+
+
+def _row(message: PlatformMessage) -> Document:
+    return {
+        "_id": message.number,
+        "platform": message.platform,
+        "report_id": message.report_id,
+        "version": message.version,
+        "edition": message.edition,
+        "unique_id": message.unique_id,
+        "action": message.action.value,
+        "state": message.state.value,
+        "indicators": asdict(message.indicators),
+        "recipients": [{"id": name, "role": role.value} for name, role in message.recipients],
+        "scheduled_at": message.scheduled_at,
+        "remark": message.remark,
+        "letter": message.letter.token,
+    }
+
+
+def _message(row: Document) -> PlatformMessage:
+    return PlatformMessage(
+        number=row["_id"],
+        platform=row["platform"],
+        report_id=row["report_id"],
+        version=row["version"],
+        edition=row["edition"],
+        unique_id=row["unique_id"],
+        action=Action(row["action"]),
+        state=MessageState(row["state"]),
+        indicators=Indicators(**row["indicators"]),
+        recipients=tuple((one["id"], RecipientRole(one["role"])) for one in row["recipients"]),
+        scheduled_at=row["scheduled_at"],
+        remark=row["remark"],
+        letter=Sealed[Letter](row["letter"]),
+        text=row.get("text"),
+    )

@@ -1,0 +1,178 @@
+"""Send a message to a platform, and write what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from gridfs import NoFile
+from navette_chassis import UnitOfWork
+from navette_chassis.deliveries import Delivery, Outcome, OutcomeKind
+from navette_chassis.mllp import MllpClient, Reply, outcome_of
+from navette_contracts.events import WhoMustAct
+from navette_contracts.sealed import Keyring, SealError
+from pymongo.asynchronous.database import AsyncDatabase
+
+from navette_report.adapters import documents
+from navette_report.adapters.journeys import JourneyRepository
+from navette_report.adapters.pfi_messages import (
+    THERE,
+    MessageState,
+    PlatformMessage,
+    PlatformMessages,
+    freeze,
+    frozen,
+    messages_of,
+)
+from navette_report.domain.journey import FAILURE_OF, Fact, LineState
+from navette_report.domain.pfi.answers import refusal
+from navette_report.domain.pfi.distribution import Platform
+from navette_report.domain.pfi.indicators import deletion
+from navette_report.domain.pfi.letter import Action, Letter
+from navette_report.domain.pfi.writing import Written, written
+from navette_report.use_cases.fold_platform_facts import fold_message, place_of_message
+
+_STATES: Mapping[OutcomeKind, MessageState] = MappingProxyType(
+    {
+        OutcomeKind.DELIVERED: MessageState.ACCEPTED,
+        OutcomeKind.PERMANENT: MessageState.REFUSED,
+        OutcomeKind.CANCELLED: MessageState.CANCELLED,
+        OutcomeKind.TRANSIENT: MessageState.FAILED,
+        OutcomeKind.AMBIGUOUS: MessageState.FAILED,
+    }
+)
+
+
+_NOT_THERE = "AE.207.900"
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Where messages to one platform are handed in."""
+
+    platform: Platform
+    database: Callable[[], AsyncDatabase[dict[str, Any]]]
+    keyring: Callable[[], Keyring]
+    client: Callable[[], MllpClient]
+    production: bool
+
+
+def send_message(counter: Counter) -> Callable[[Delivery], Awaitable[Outcome]]:
+    """The attempt of a channel. What may have arrived is sent again as it was: MSH-10 tells the receiver."""
+
+    async def attempt(delivery: Delivery) -> Outcome:
+        sent = await messages_of(counter.database(), delivery.payload["report_id"], counter.platform.name)
+        message = next((one for one in sent if one.number == delivery.payload["number"]), None)
+        if message is None:
+            return Outcome.permanent("message_missing", WhoMustAct.OPERATOR)
+        if message.action is not Action.DELETE and _overtaken(message, sent) and not delivery.must_query:
+            return Outcome.cancelled("superseded")
+        made = await _made(counter, message, sent)
+        if isinstance(made, Outcome):
+            return made
+        outcome = _outcome(await counter.client().send(made, message.number))
+        if outcome.code == _NOT_THERE and message.action is Action.DELETE and not _surely_there(sent):
+            return Outcome.cancelled("nothing_to_delete")
+        return outcome
+
+    return attempt
+
+
+def settle_message(counter: Counter) -> Callable[[Delivery, Outcome, UnitOfWork], Awaitable[None]]:
+    """The settlement of a channel: the state of the message and the journey."""
+
+    async def settle(delivery: Delivery, outcome: Outcome, uow: UnitOfWork) -> None:
+        messages = PlatformMessages(uow)
+        message = await messages.get(delivery.payload["number"])
+        if message is None:
+            return
+        state = _STATES[outcome.kind]
+        if state is MessageState.CANCELLED and delivery.must_query:
+            state = MessageState.DOUBTFUL
+        await messages.ended(message.number, state)
+        if outcome.kind is OutcomeKind.DELIVERED:
+            fact = Fact(state=LineState.SENT, at=uow.now, reason=message.remark)
+        else:
+            fact = Fact(
+                state=FAILURE_OF[outcome.error_class],
+                at=uow.now,
+                reason=outcome.code,
+                who_must_act=outcome.who_must_act,
+            )
+        if state is MessageState.CANCELLED and message.action is Action.DELETE:
+            # It had nothing to delete, so nobody else is concerned.
+            await JourneyRepository(uow).fold(place_of_message(message, counter.platform.label), fact)
+            return
+        await fold_message(uow, message, counter.platform, fact)
+
+    return settle
+
+
+def _overtaken(message: PlatformMessage, sent: list[PlatformMessage]) -> bool:
+    """Whether a later message was accepted: this one, replayed, would bring back what that one replaced."""
+    place = sent.index(message)
+    return any(one.state is MessageState.ACCEPTED for one in sent[place + 1 :])
+
+
+def _surely_there(sent: list[PlatformMessage]) -> bool:
+    """Whether the platform said that it has the report; otherwise it may rightly say that it has not."""
+    return any(one.action is not Action.DELETE and one.state is MessageState.ACCEPTED for one in sent)
+
+
+def _letter(counter: Counter, message: PlatformMessage, sent: list[PlatformMessage]) -> Letter | None:
+    """What is written: for a deletion the last version the platform has, unchanged (§5.1); None when it has none."""
+    keyring = counter.keyring()
+    if message.action is not Action.DELETE:
+        return message.letter.open(keyring, Letter)
+    there = [one for one in sent if one.action is not Action.DELETE and one.state in THERE]
+    if not there:
+        return None
+    letters = [one.letter.open(keyring, Letter) for one in there]
+    strict = counter.platform.kind == "pfi" and counter.platform.matrix == "strict"
+    indicators = deletion([one.indicators for one in letters], letters[-1].indicators, strict=strict)
+    everyone = {one.recipient_id: one for letter in letters for one in letter.addressees}
+    mailbox = next((one.patient_address for one in reversed(letters) if one.patient_address), None)
+    return letters[-1].model_copy(
+        update={
+            "indicators": indicators,
+            "addressees": tuple(everyone.values()) if indicators.to_professionals else (),
+            "patient_address": mailbox if indicators.to_patient else None,
+        }
+    )
+
+
+async def _made(counter: Counter, message: PlatformMessage, sent: list[PlatformMessage]) -> bytes | Outcome:
+    """The bytes to send, or why there are none."""
+    try:
+        letter = _letter(counter, message, sent)
+        if letter is None:
+            return Outcome.cancelled("nothing_to_delete")
+        text = await _text(counter, message, letter)
+        cda = await documents.read(counter.database(), letter.document_id, documents.Form.CDA)
+    except SealError:
+        return Outcome.permanent("key_unknown", WhoMustAct.OPERATOR)
+    except NoFile:
+        return Outcome.permanent("document_missing", WhoMustAct.OPERATOR)
+    return text.with_document(cda)
+
+
+async def _text(counter: Counter, message: PlatformMessage, letter: Letter) -> Written:
+    if message.text is not None:
+        return frozen(message.text, counter.keyring())
+    made = written(
+        letter,
+        message.action,
+        counter.platform,
+        number=message.number,
+        at=message.scheduled_at,
+        production=counter.production,
+    )
+    return await freeze(counter.database(), message.number, made, letter, counter.keyring())
+
+
+def _outcome(reply: Reply) -> Outcome:
+    if reply.code in ("AE", "CE"):
+        return Outcome.permanent(*refusal(reply.condition, reply.application))
+    return outcome_of(reply)

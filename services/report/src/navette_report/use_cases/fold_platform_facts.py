@@ -1,0 +1,85 @@
+"""What is known of a message to a platform, on every line it is about: its own, and those of whom it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from navette_chassis import UnitOfWork
+from navette_contracts.events import Audience, RecipientRole
+
+from navette_report.adapters.journeys import JourneyRepository
+from navette_report.adapters.pfi_messages import PlatformMessage
+from navette_report.domain.journey import (
+    DMP_RECIPIENT,
+    PATIENT_RECIPIENT,
+    Channel,
+    Fact,
+    LineKind,
+    Place,
+)
+from navette_report.domain.pfi.distribution import Platform
+from navette_report.domain.pfi.letter import Action
+
+
+def place_of_message(message: PlatformMessage, label: str) -> Place:
+    """The line of the message itself."""
+    return Place(
+        message.report_id,
+        message.version,
+        Channel.PLATFORM,
+        f"{message.platform}/{message.edition}",
+        kind=_kind(message),
+        label=label,
+    )
+
+
+async def fold_message(uow: UnitOfWork, message: PlatformMessage, platform: Platform, fact: Fact) -> None:
+    """Fold a fact into the message's line and into those of everyone it carries."""
+    journeys = JourneyRepository(uow)
+    await journeys.fold(place_of_message(message, platform.label), fact)
+    if platform.kind == "drimbox":
+        return  # it carries nobody
+    for party in message.parties:
+        for place in places_of_party(message, party, platform.label):
+            await fold_at(uow, message, place, fact)
+
+
+async def fold_at(uow: UnitOfWork, message: PlatformMessage, place: Place, fact: Fact) -> None:
+    """Fold a fact into one line; a version that goes to the DMP again shows there what the first document hid."""
+    journeys = JourneyRepository(uow)
+    if place.channel is Channel.DMP and place.kind is LineKind.REPORT:
+        release = Place(place.report_id, place.version, Channel.DMP, DMP_RECIPIENT, kind=LineKind.RELEASE)
+        line = await journeys.get(release.key)
+        if line is not None and line.unique_id == message.unique_id:
+            place = release
+    await journeys.fold(place, fact)
+
+
+def places_of_party(message: PlatformMessage, party: Audience, label: str) -> Iterator[Place]:
+    """The lines of a party that a message carries."""
+    for channel, recipient_id, role in _recipients(party, message.recipients):
+        yield Place(
+            message.report_id,
+            message.version,
+            channel,
+            recipient_id,
+            role,
+            _kind(message),
+            carrier=label,
+        )
+
+
+def _recipients(
+    party: Audience, professionals: Collection[tuple[str, RecipientRole]]
+) -> Iterator[tuple[Channel, str, RecipientRole]]:
+    if party is Audience.DMP:
+        yield Channel.DMP, DMP_RECIPIENT, RecipientRole.OTHER
+    elif party is Audience.PATIENT:
+        yield Channel.MSS, PATIENT_RECIPIENT, RecipientRole.PATIENT
+    else:
+        for recipient_id, role in professionals:
+            yield Channel.MSS, recipient_id, role
+
+
+def _kind(message: PlatformMessage) -> LineKind:
+    return LineKind.WITHDRAWAL if message.action is Action.DELETE else LineKind.REPORT
