@@ -67,6 +67,7 @@ def main() -> int:
             "loadfile",
             "-m",
             "not bench",
+            "--durations=12",
             *paths,
             *sys.argv[1:],
         ],

@@ -107,7 +107,7 @@ async def test_a_pdf_by_rest_is_kept_beside_the_draft(links: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"text": ""}, "either_text_or_pdf"),
+        ({"text": ""}, "un texte ou un PDF"),
         ({"author_rpps": "99700000027"}, "author_rpps"),
         ({"document_id": "à é"}, "document_id"),
         ({"site_id": "site-inconnu"}, "site_id"),
