@@ -88,7 +88,11 @@ def _start(sandbox: Sandbox, port: int, database: str) -> subprocess.Popen[bytes
     senders = sandbox.layout.config / "bench-senders.json"
     senders.write_text(json.dumps([one | {"certificate": ""} for one in group.INTAKE_SENDERS]))
     environment["NAVETTE_INTAKE_SENDERS_FILE"] = str(senders)
-    environment |= {"NAVETTE_INTAKE_PORT": str(port), "NAVETTE_HTTP_PORT": str(free_port())}
+    environment |= {
+        "NAVETTE_INTAKE_PORT": str(port),
+        "NAVETTE_PFI_PORT": str(free_port()),
+        "NAVETTE_HTTP_PORT": str(free_port()),
+    }
     environment["NAVETTE_MONGO_DATABASE"] = database
     environment["NAVETTE_INTAKE_MAX_CONNECTIONS"] = str(2 * CONNECTIONS)
     return subprocess.Popen([sys.executable, "-m", "navette_report", "api"], env=environment, stdout=subprocess.DEVNULL)
