@@ -25,7 +25,7 @@ from navette_documents.sites import load_sites
 
 from navette_report.adapters.ans_kit import AnsKit
 from navette_report.adapters.documents import CHUNKS, FILES
-from navette_report.adapters.intake_links import declare_intake
+from navette_report.adapters.intake_links import declare_intake, intake_desk
 from navette_report.adapters.journeys import LINES
 from navette_report.adapters.pfi_links import declare_platforms
 from navette_report.adapters.reports import REPORTS
@@ -39,6 +39,8 @@ from navette_report.api.live import live_routes
 from navette_report.api.models import model_routes
 from navette_report.api.pages import page_routes
 from navette_report.api.portability import portability_routes
+from navette_report.api.received import received_routes
+from navette_report.api.received_pages import received_page_routes
 from navette_report.api.recomposition import recomposition_routes
 from navette_report.api.reports import report_routes
 from navette_report.api.worklists import worklist_routes
@@ -69,12 +71,14 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
 
     sites = load_sites(settings.required_sites_file().read_bytes())
     zone = ZoneInfo(settings.timezone)
+    intake = intake_desk(service, settings, sites, zone)
     desk = Desk(
         workshop=service.resource(open_workshop),
         sites=sites,
         keyring=lambda: service.keyring,
         zone=zone,
-        watchers=declare_intake(service, settings, sites, zone),
+        keeps_documents=intake is not None,
+        watchers=(declare_intake(service, settings, intake),) if intake is not None else (),
         models=load_models(settings.report_models_file.read_bytes()) if settings.report_models_file else ModelBook(),
         outputs=Outputs(settings.distribution(), production=settings.environment == "production"),
     )
@@ -97,6 +101,9 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.router(worklist_routes(service, settings))
     service.router(act_page_routes(service, desk))
     service.router(page_routes(service, desk, settings))
+    if intake is not None:
+        service.router(received_routes(service, intake.reception))
+        service.router(received_page_routes(service, desk, intake.reception))
 
     _keep(service)
     return service

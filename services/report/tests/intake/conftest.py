@@ -216,7 +216,7 @@ def reference(folder: Path) -> Callable[..., bytes]:
     """A reference message with changes by field: `reference("oru_r01_legacy_pdf", MSH_10="X1", OBR_25="C")`."""
 
     def read(name: str, **changes: str | None) -> bytes:
-        path = next(folder.glob(f"*/{name}*"))
+        path = next(folder.glob(f"{name}*" if "/" in name else f"*/{name}*"))
         text = path.read_bytes().decode("utf-8", errors="surrogateescape")
         for where, value in changes.items():
             segment, number = where.split("_")

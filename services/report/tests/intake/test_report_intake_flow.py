@@ -220,14 +220,6 @@ async def test_a_requester_without_national_number_is_for_somebody_to_complete(l
     assert (await links.report(row["report_id"]))["content"]["correspondents"] == []
 
 
-async def test_a_document_of_a_correspondent_does_not_become_a_report_of_ours(links: Any, folder: Any) -> None:
-    await links.send((folder / "lps-mss-1.1" / "mdm_t02_init_full.er7").read_bytes())
-    row = await links.become("015", "waiting")
-    assert row["reason"] == "relayed_document"
-    aside = await links.ask("POST", f"/intake/messages/{row['_id']}/set-aside")
-    assert (aside["state"], aside["decided_by"]) == ("set_aside", "user-1")
-
-
 async def test_a_cda_with_its_pdf_becomes_a_draft(links: Any, reference: Any) -> None:
     await links.identify(
         birth_name="PAT-TROIS",

@@ -19,24 +19,28 @@ from navette_documents.sites import Site
 from navette_report.adapters.intake_listener import ReportIntake
 from navette_report.adapters.intake_messages import CONTENTS, MESSAGES, Tokens
 from navette_report.adapters.intake_worker import IntakeWorker
+from navette_report.adapters.patients import PATIENTS
+from navette_report.adapters.received_documents import CONTENTS as RECEIVED_CONTENTS
+from navette_report.adapters.received_documents import DOCUMENTS
 from navette_report.adapters.reports import REPORTS
 from navette_report.api.intake import intake_routes
 from navette_report.domain.intake.senders import Senders, load_senders
 from navette_report.intake_settings import IntakeSettings
 from navette_report.use_cases.compose_report import IdentityWatcher
 from navette_report.use_cases.integrate_report_message import IntakeDesk
+from navette_report.use_cases.receive_document import refile
 from navette_report.use_cases.receive_report_message import IntakeRules
 
 
-def declare_intake(
+def intake_desk(
     service: Service, settings: IntakeSettings, sites: Mapping[str, Site], zone: tzinfo
-) -> tuple[IdentityWatcher, ...]:
-    """Declare everything of the intake; who must hear of changes of identities.
+) -> IntakeDesk | None:
+    """What the intake works with; None without an index key.
 
-    Nothing without an index key. Raises SendersInvalid, ValueError or OSError for a file that cannot be used.
+    Raises SendersInvalid, ValueError or OSError for a file that cannot be used.
     """
     if settings.index_key is None:
-        return ()
+        return None
     index = BlindIndex.from_file(settings.index_key)
     rules = IntakeRules(
         senders=WatchedFile[Senders](
@@ -51,7 +55,12 @@ def declare_intake(
         keep=timedelta(days=settings.intake_keep_days),
         limits=Limits(message_bytes=settings.intake_max_message_bytes, segments=5_000),
     )
-    desk = IntakeDesk(rules, index, sites, zone)
+    return IntakeDesk(rules, index, sites, zone)
+
+
+def declare_intake(service: Service, settings: IntakeSettings, desk: IntakeDesk) -> IdentityWatcher:
+    """Declare everything of the intake; who must hear of changes of identities."""
+    rules = desk.rules
     worker = IntakeWorker(service, desk)
     rounds = Rounds(service, "intake", seconds=settings.intake_poll_seconds, work=worker.round)
     service.resource(rounds.running)
@@ -70,8 +79,10 @@ def declare_intake(
         tokens = await desk.keys(uow).follow(patient_id)
         if tokens and await rules.store(uow).release_awaiting(tokens):
             rounds.soon()
+        if tokens:
+            await refile(uow, desk.reception, tokens)
 
-    return (released,)
+    return released
 
 
 def _listen(service: Service, settings: IntakeSettings, intake: ReportIntake) -> Resource[MllpServer | None]:
@@ -119,3 +130,11 @@ def _keep(service: Service) -> None:
     service.index(CONTENTS, "expires_at", ttl=timedelta(0))
     service.index(REPORTS, [("site_id", 1), ("accession_number", 1)])
     service.index(REPORTS, [("site_id", 1), ("placer_number", 1)])
+    # One received document is kept once, whatever brings it at the same instant.
+    service.index(DOCUMENTS, [("domain", 1), ("unique_id", 1), ("digest", 1)], unique=True)
+    service.index(DOCUMENTS, [("replaces", 1), ("domain", 1)])
+    service.index(DOCUMENTS, [("patient_id", 1), ("standing", 1)])
+    service.index(DOCUMENTS, [("awaits", 1), ("standing", 1)])
+    service.index(DOCUMENTS, [("standing", 1), ("domain", 1), ("_id", 1)])
+    service.index(RECEIVED_CONTENTS, [("document_id", 1), ("part", 1), ("n", 1)])
+    service.index(PATIENTS, "merged_into")

@@ -33,6 +33,8 @@ class MessageState(StrEnum):
     RECEIVED = "received"
     """Durable and answered; not integrated yet."""
     INTEGRATED = "integrated"
+    FILED = "filed"
+    """A document of a correspondent: it is with the received documents, filed or to be filed."""
     TO_REVIEW = "to_review"
     """Integrated; a person has something to complete."""
     WAITING = "waiting"

@@ -39,6 +39,9 @@ FIELD_RULES: Mapping[str, str] = {
     "study_instance_uid: oid": "identifiant d’étude (OID) non conforme",
     "unknown_site": "ce site n’est pas configuré",
     "unknown_model": "ce modèle de compte rendu n’existe pas sur ce site",
+    "required": "à indiquer",
+    "not_base64": "contenu en base64 attendu",
+    "file_when_brought_by_a_person": "une personne apporte un fichier (file) : dmp et mss sont des services",
     "before_since": "le dernier jour précède le premier",
 }
 """By code, as the models raise it."""

@@ -16,6 +16,7 @@ from navette_report.domain.intake.reasons import reason_label, remark_label, who
 STATES = {
     MessageState.RECEIVED: "Reçu, pas encore traité",
     MessageState.INTEGRATED: "Intégré : brouillon à signer",
+    MessageState.FILED: "Remis aux documents reçus",
     MessageState.TO_REVIEW: "Intégré : à compléter avant signature",
     MessageState.WAITING: "En attente d’une personne",
     MessageState.REFUSED: "Refusé : l’émetteur doit corriger",

@@ -70,6 +70,7 @@ class Renderer:
             failures=FAILURES,
             LineState=LineState,
             zone=desk.zone,
+            keeps_documents=desk.keeps_documents,
         )
 
     def page(self, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
@@ -82,6 +83,11 @@ class Renderer:
         ids = {one.report.patient_id for one in found}
         known = await patients_of(self._service.database, ids, self._desk.keyring)
         return {one.report.report_id: self._view(known.get(one.report.patient_id), one.report.site_id) for one in found}
+
+    async def patient(self, patient_id: str, site_id: str) -> PatientView:
+        """One patient, as a page of that site names them."""
+        known = await patients_of(self._service.database, {patient_id}, self._desk.keyring)
+        return self._view(known.get(patient_id), site_id)
 
     def _view(self, known: KnownPatient | None, site_id: str) -> PatientView:
         if known is None or known.identity is None:

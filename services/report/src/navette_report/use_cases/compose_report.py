@@ -62,6 +62,8 @@ class Desk:
     models: ModelBook = field(default_factory=ModelBook)
     outputs: Outputs = field(default_factory=Outputs)
     watchers: tuple[IdentityWatcher, ...] = ()
+    keeps_documents: bool = False
+    """Whether documents of others are kept here; pages then lead to them."""
 
 
 def compose_signed_report(desk: Desk) -> Callable[[Received[ReportSigned], UnitOfWork], Awaitable[None]]:

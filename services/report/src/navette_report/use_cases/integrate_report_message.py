@@ -19,7 +19,9 @@ from navette_report.domain.intake import cda, matching, submitted
 from navette_report.domain.intake.claims import Doing, ReceivedReport, Unfit
 from navette_report.domain.intake.reading import read_report
 from navette_report.domain.intake.senders import Source
+from navette_report.use_cases.file_relayed_document import file_relayed_document
 from navette_report.use_cases.place_received_report import Arrival, place_received_report
+from navette_report.use_cases.receive_document import ReceptionDesk
 from navette_report.use_cases.receive_report_message import IntakeRules, sender_of
 
 
@@ -31,6 +33,11 @@ class IntakeDesk:
     index: BlindIndex
     sites: Mapping[str, Site]
     zone: tzinfo
+
+    @property
+    def reception(self) -> ReceptionDesk:
+        """Where documents of others go."""
+        return ReceptionDesk(self.rules.keyring, self.index, self.rules.tokens, self.sites, self.zone)
 
     def keys(self, uow: UnitOfWork) -> PatientKeys:
         """The patients by number, inside a unit of work."""
@@ -83,7 +90,7 @@ async def _outcome(
         name = source.name
         refers = tuple(desk.rules.tokens.document(name, one) for one in report.names)
         if report.relayed:
-            raise Unfit("relayed_document")
+            return await file_relayed_document(uow, desk.reception, report, source), source
         report = cda.opened(report, zone=desk.zone)
         if into is None and await messages.waits_before(row["_id"], refers):
             raise Unfit("earlier_waiting")

@@ -65,9 +65,9 @@ REASONS: Final[Mapping[str, tuple[WhoMustAct, str]]] = MappingProxyType(
         ),
         "document_unreadable": (_O, "Le document contenu n’est pas lisible : l’émetteur doit le renvoyer."),
         "content_not_acceptable": (_S, "Un champ ne peut pas être repris tel quel : voir les champs nommés."),
-        "relayed_document": (
+        "masked_from_professionals": (
             _S,
-            "Document d’un correspondant relayé par un établissement : à classer, ce n’est pas un compte rendu d’ici.",
+            "Document d’un correspondant masqué aux professionnels : le signaler à l’émetteur, puis mettre de côté.",
         ),
         # The life of the report
         "changed_without_correction": (
