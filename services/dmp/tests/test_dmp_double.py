@@ -60,6 +60,7 @@ class Dmp:
             attempt=2 if must_query else 1,
             must_query=must_query,
             created_at=datetime.now(UTC),
+            first_attempt_at=datetime.now(UTC),
         )
         return await self.publisher(delivery)
 

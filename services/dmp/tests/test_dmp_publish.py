@@ -69,10 +69,10 @@ class Bench:
         changes = {"replaces_unique_id": V1 if second else None, **changes}
         publication = self._make_publication(cda, unique_id, **changes)
         self.publisher.documents.stored.setdefault(publication.document_id, cda)  # type: ignore[attr-defined]
+        now = datetime.now(UTC)
+        payload = publication.to_payload()
         return await self.publisher(
-            Delivery(
-                "d", "dmp.publish", unique_id, "report-1", publication.to_payload(), 1, must_query, datetime.now(UTC)
-            )
+            Delivery("d", "dmp.publish", unique_id, "report-1", payload, 1, must_query, now, now)
         )
 
 

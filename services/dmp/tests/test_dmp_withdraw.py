@@ -59,9 +59,9 @@ class Bench:
         self.withdrawal = Withdrawal(report_id="report-1", version=2, documents=tuple(documents))
 
     async def attempt(self, *, must_query: bool = False) -> Outcome:
+        now = datetime.now(UTC)
         delivery = Delivery(
-            "d", "dmp.withdraw", "report-1:2", "report-1", self.withdrawal.to_payload(), 1, must_query,
-            datetime.now(UTC),
+            "d", "dmp.withdraw", "report-1:2", "report-1", self.withdrawal.to_payload(), 1, must_query, now, now,
         )  # fmt: skip
         return await self.attempt_of(delivery)
 

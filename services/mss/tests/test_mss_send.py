@@ -99,7 +99,7 @@ class World:
 
     def delivery(self, *, must_query: bool = False, **changes: Any) -> Delivery:
         order = self.order(**changes)
-        return Delivery("d1", "mss.send", order.key, order.group, order.to_payload(), 1, must_query, NOW)
+        return Delivery("d1", "mss.send", order.key, order.group, order.to_payload(), 1, must_query, NOW, NOW)
 
     def order(self, **changes: Any) -> MailOrder:
         values: dict[str, Any] = {

@@ -330,6 +330,22 @@ async def test_what_the_dmp_and_the_mail_servers_refused_comes_back_by_receipts(
     assert (lines["doctor"]["reason"], lines["doctor"]["who_must_act"]) == ("smtp-550", "secretary")
 
 
+@pytest.mark.dsr("RIS.MSS.18")
+async def test_a_refusal_that_comes_before_the_answer_to_the_message_is_not_covered_by_it(hospital: Hospital) -> None:
+    """The answer was lost and comes with the second sending; the receipts of the first came long before."""
+    matricule = hospital.world.samples.identity().ins.matricule
+    hospital.pfi.commands()["refusals-to-come"]({"dmp": [matricule], "mail": {DOCTOR: "550"}})
+    hospital.pfi.faults.add({"kind": "lost_answer", "target": "mdm", "count": 1})
+    report_id = await hospital.report()
+    await hospital.become(report_id, dmp="refused", doctor="refused", patient="delivered", pfi="delivered")
+
+    async def answered() -> bool:
+        return "sent" in (await hospital.lines(report_id))["dmp"]["times"]
+
+    await until(answered, 60)
+    await hospital.become(report_id, dmp="refused", doctor="refused", patient="delivered", pfi="delivered")
+
+
 async def by_hand(hospital: Hospital, **receipt: Any) -> str:
     """Send one receipt; what it was answered."""
     before = len(hospital.pfi.sent)

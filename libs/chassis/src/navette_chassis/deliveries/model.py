@@ -145,6 +145,7 @@ class Delivery:
 
     ``attempt`` counts from 1 over the whole life of the item. ``must_query``: an earlier attempt may have
     been accepted (its answer was lost, or the process died), so ask the other side before sending again.
+    ``first_attempt_at``: when the first attempt began, or the first one since an operator replayed the item.
     """
 
     id: str
@@ -155,3 +156,4 @@ class Delivery:
     attempt: int
     must_query: bool
     created_at: datetime
+    first_attempt_at: datetime

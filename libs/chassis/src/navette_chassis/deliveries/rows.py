@@ -78,6 +78,7 @@ class Claim:
             attempt=self.attempt,
             must_query=self.must_query,
             created_at=row["created_at"],
+            first_attempt_at=self.first_attempt_at,
         )
 
     @property

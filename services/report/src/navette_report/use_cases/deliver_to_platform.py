@@ -105,7 +105,7 @@ def settle_message(counter: Counter) -> Callable[[Delivery, Outcome, UnitOfWork]
             # It had nothing to delete, so nobody else is concerned.
             await JourneyRepository(uow).fold(place_of_message(message, counter.platform.label), fact)
             return
-        await fold_message(uow, message, counter.platform, fact)
+        await fold_message(uow, message, counter.platform, fact, begun=delivery.first_attempt_at)
 
     return settle
 

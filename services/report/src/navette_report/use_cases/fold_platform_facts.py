@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 
 from navette_chassis import UnitOfWork
 from navette_contracts.events import Audience, RecipientRole
@@ -11,6 +12,7 @@ from navette_report.adapters.journeys import JourneyRepository
 from navette_report.adapters.pfi_messages import PlatformMessage
 from navette_report.domain.journey import (
     DMP_RECIPIENT,
+    FAILURES,
     PATIENT_RECIPIENT,
     Channel,
     Fact,
@@ -33,25 +35,36 @@ def place_of_message(message: PlatformMessage, label: str) -> Place:
     )
 
 
-async def fold_message(uow: UnitOfWork, message: PlatformMessage, platform: Platform, fact: Fact) -> None:
-    """Fold a fact into the message's line and into those of everyone it carries."""
+async def fold_message(
+    uow: UnitOfWork, message: PlatformMessage, platform: Platform, fact: Fact, *, begun: datetime | None = None
+) -> None:
+    """Fold a fact into the message's line and those of everyone it carries; `begun` when it ends a sending."""
     journeys = JourneyRepository(uow)
     await journeys.fold(place_of_message(message, platform.label), fact)
     if platform.kind == "drimbox":
         return  # it carries nobody
     for party in message.parties:
         for place in places_of_party(message, party, platform.label):
-            await fold_at(uow, message, place, fact)
+            await fold_at(uow, message, place, fact, begun=begun)
 
 
-async def fold_at(uow: UnitOfWork, message: PlatformMessage, place: Place, fact: Fact) -> None:
-    """Fold a fact into one line; a version that goes to the DMP again shows there what the first document hid."""
+async def fold_at(
+    uow: UnitOfWork, message: PlatformMessage, place: Place, fact: Fact, *, begun: datetime | None = None
+) -> None:
+    """Fold a fact into one line; a version that goes to the DMP again shows there what the first document hid.
+
+    With `begun`, the end of a sending that began then: a receipt may tell of a refusal before the message itself is
+    answered, and that answer, though later, does not speak against it.
+    """
     journeys = JourneyRepository(uow)
     if place.channel is Channel.DMP and place.kind is LineKind.REPORT:
         release = Place(place.report_id, place.version, Channel.DMP, DMP_RECIPIENT, kind=LineKind.RELEASE)
         line = await journeys.get(release.key)
         if line is not None and line.unique_id == message.unique_id:
             place = release
+    shown = await journeys.get(place.key)
+    if begun is not None and shown is not None and shown.shown.state in FAILURES and shown.shown.at >= begun:
+        fact = fact.model_copy(update={"at": begun})
     await journeys.fold(place, fact)
 
 
