@@ -319,7 +319,7 @@ async def test_a_large_document_is_passed_on_whole(visit: Any) -> None:
 
 
 async def test_a_body_larger_than_allowed_never_reaches_the_service(visit: Any, upstream: Any) -> None:
-    async with visit(max_body_bytes=1000) as browser:
+    async with visit(max_document_body_bytes=1000) as browser:
         answer = await browser.post("/api/report/created", content=b"x" * 1001)
         assert answer.status_code == 413
         assert upstream.seen == []

@@ -17,7 +17,7 @@ from navette_chassis.auth.jwks import JwksCache, fetch_from
 from navette_chassis.auth.tokens import TokenVerifier
 from navette_chassis.french import field_problems
 from navette_chassis.health import health_router
-from navette_chassis.http_edge import EdgeMiddleware, accepted_types
+from navette_chassis.http_edge import BodyLimits, EdgeMiddleware, accepted_types
 from navette_chassis.problem import MEDIA_TYPE, FieldProblem, ProblemError
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ def build_app(service: Service, *, verifier: TokenVerifier | None = None) -> Fas
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_middleware(
-        EdgeMiddleware, max_body_bytes=settings.max_body_bytes, strict_transport=settings.environment == "production"
+        EdgeMiddleware,
+        limits=BodyLimits(settings.max_body_bytes, settings.max_document_body_bytes, service.document_paths),
+        strict_transport=settings.environment == "production",
     )
     return app
 

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -46,12 +47,25 @@ _SECURITY = {
 }
 
 
-class EdgeMiddleware:
-    """See the module. ``max_body_bytes`` holds for announced and for chunked bodies alike."""
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """Largest bodies in bytes: of any route, and of those whose path begins like one of ``document_paths``."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, strict_transport: bool) -> None:
+    usual: int
+    documents: int
+    document_paths: tuple[str, ...] = ()
+
+    def of(self, path: str) -> int:
+        """The limit at a path."""
+        return self.documents if path.startswith(self.document_paths) else self.usual
+
+
+class EdgeMiddleware:
+    """See the module. ``limits`` hold for announced and for chunked bodies alike."""
+
+    def __init__(self, app: ASGIApp, *, limits: BodyLimits, strict_transport: bool) -> None:
         self._app = app
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits
         self._headers = dict(_SECURITY)
         if strict_transport:
             self._headers["strict-transport-security"] = "max-age=31536000"
@@ -96,13 +110,13 @@ class EdgeMiddleware:
     async def _serve(
         self, scope: Scope, receive: Receive, exchange: _Exchange, incoming: Headers, current: Span
     ) -> None:
-        length = incoming.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self._max_body_bytes:
+        length, limit = incoming.get("content-length", "0"), self._limits.of(scope["path"])
+        if not length.isdecimal() or int(length) > limit:
             await exchange.refuse(
                 ProblemError(413, "body-too-large", "Le corps de la requête dépasse la taille admise.")
             )
             return
-        body = _Body(scope, receive, incoming, self._max_body_bytes)
+        body = _Body(scope, receive, incoming, limit)
         try:
             await self._app(scope, body.receive, exchange.send)
         except Exception as error:

@@ -95,6 +95,7 @@ class Service:
         self.delivery_handlers: list[DeliveryHandler] = []
         self.routers: list[APIRouter] = []
         self.rule_words: dict[str, str] = {}
+        self.document_paths: tuple[str, ...] = ()
         self.resources: list[Resource[Any]] = []
         self.indexes: list[Index] = []
         self._running: Running | None = None
@@ -145,6 +146,10 @@ class Service:
     def router(self, router: APIRouter) -> None:
         """Serve routes; each must say who may call it (``require``) or that anyone may (``public``)."""
         self.routers.append(router)
+
+    def takes_documents(self, *paths: str) -> None:
+        """Routes whose path begins like one of these take bodies up to ``max_document_body_bytes``."""
+        self.document_paths += paths
 
     def words(self, rules: Mapping[str, str]) -> None:
         """French sentences of the rules that the models of this service's bodies break, by code."""

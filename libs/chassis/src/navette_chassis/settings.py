@@ -91,6 +91,8 @@ class ServiceSettings(BaseSettings):
     otlp_endpoint: str | None = None
 
     max_body_bytes: int = Field(default=1_048_576, gt=0)
+    #: The same for the routes that take documents (``Service.takes_documents``).
+    max_document_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     delivery_lease_seconds: float = Field(default=60.0, gt=0)
     delivery_poll_seconds: float = Field(default=1.0, gt=0)
     outbox_poll_seconds: float = Field(default=0.5, gt=0)

@@ -32,6 +32,7 @@ class Desk:
         self.delivery_handlers = host.delivery_handlers
         self.name, self.routers, self.served_routers = "desk", [], []
         self.rule_words: dict[str, str] = {}
+        self.document_paths: tuple[str, ...] = ()
         self.delivery_store = DeliveryStore(host)
         self._office = office
 

@@ -45,6 +45,7 @@ class Host:
         self.routers = list(routers)
         self.served_routers = self.routers
         self.rule_words: dict[str, str] = {}
+        self.document_paths = ("/documents",)
         self.state = {"service": "ok", "database": "ok", "broker": "ok", "relay": "ok", "dispatcher": "ok"}
 
     async def checks(self) -> dict[str, str]:
@@ -62,6 +63,7 @@ def settings() -> ServiceSettings:
         mongo_uri="mongodb://127.0.0.1:1",
         psc_auth_url="http://127.0.0.1:1",
         max_body_bytes=1000,
+        max_document_body_bytes=5000,
     )
 
 

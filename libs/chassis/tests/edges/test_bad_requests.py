@@ -57,6 +57,10 @@ def routes(taken: list[Any]) -> APIRouter:
         taken.append(await request.body())
         return len(taken[-1])
 
+    @router.post("/documents/{name}")
+    async def document(name: str, request: Request) -> int:
+        return len(await request.body())
+
     @router.get("/boom")
     async def boom() -> str:
         message = "DUPONT Marie"
@@ -156,6 +160,13 @@ async def test_an_oversized_body_is_refused_by_its_announced_length(client, take
     assert (await client.post("/raw", content=b"x" * 1000)).json() == 1000
     assert (await client.post("/raw", content=b"x", headers={"content-length": "-1"})).status_code == 413
     assert len(taken) == 1
+
+
+async def test_a_route_that_takes_documents_has_a_limit_of_its_own(client, taken):
+    assert (await client.post("/documents/one", content=b"x" * 5000)).json() == 5000
+    assert (await client.post("/documents/one", content=b"x" * 5001)).status_code == 413
+    assert (await client.post("/raw", content=b"x" * 5000)).status_code == 413
+    assert taken == []
 
 
 async def test_an_oversized_chunked_body_is_refused_while_it_streams(client, taken):

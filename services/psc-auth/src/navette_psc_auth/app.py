@@ -41,5 +41,7 @@ def create_service(settings: PscAuthSettings, *, clock: Clock | None = None) -> 
     service.resource(prepared)
     service.router(auth_router(service, settings, provider, guards))
     service.router(internal_router(signing_keys, IssueServiceToken(service, settings, signing_keys, service_keys)))
+    # The service behind decides what it takes; the gateway streams it, once it knows who sends it.
+    service.takes_documents("/api/")
     service.router(gateway_router(Gateway(service, settings, guards, signing_keys)))
     return service

@@ -102,6 +102,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.router(act_page_routes(service, desk))
     service.router(page_routes(service, desk, settings))
     if intake is not None:
+        service.takes_documents("/intake/reports", "/received-documents")
         service.router(received_routes(service, intake.reception))
         service.router(received_page_routes(service, desk, intake.reception))
 

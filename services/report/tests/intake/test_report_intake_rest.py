@@ -53,6 +53,15 @@ async def test_a_submitted_report_is_a_draft_and_the_same_key_gives_the_same_ans
     assert len(await links.reports()) == 1
 
 
+async def test_a_pdf_of_real_size_is_taken(links: Any) -> None:
+    await links.identify()
+    pdf = b"%PDF-1.4\n" + bytes(6_000_000)
+    taken = await post(links, submission(links, text="", pdf=base64.b64encode(pdf).decode()))
+    assert taken.status_code == 201, taken.text
+    async with links.caller("secretary") as http:
+        assert (await http.get(f"/reports/{taken.json()['report_id']}/received")).content == pdf
+
+
 async def test_another_body_under_the_same_key_is_refused(links: Any) -> None:
     await links.identify()
     await post(links, submission(links))
