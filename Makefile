@@ -26,7 +26,7 @@ $(filter-out .uv/bin/uv,$(UV)):
 setup: $(UV) ## install everything of the lock file into .venv
 	@$(UV) sync --quiet --locked --all-packages --all-groups
 
-demo: setup ## command one: the whole platform on this machine, twenty reports, ten scenarios
+demo: setup ## command one: the whole platform on this machine, twenty reports, eleven scenarios
 	@$(RUN) navette-sandbox demo
 
 up: setup ## start the platform and leave it running until Ctrl-C

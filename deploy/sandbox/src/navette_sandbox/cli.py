@@ -163,7 +163,7 @@ def demo(
     broker: Broker = "auto",
     scenario: Annotated[str, typer.Option("--scenario", help="reports, or reception: twenty arrivals")] = "reports",
 ) -> None:
-    """Play twenty reports through ten scenarios, show their journeys, and verify all that was delivered."""
+    """Play twenty reports through eleven scenarios, show their journeys, and verify all that was delivered."""
     from navette_sandbox.scenarios.demo import run_demo
     from navette_sandbox.scenarios.reception import run_reception
 

@@ -80,9 +80,17 @@ INTAKE_SENDERS: list[dict[str, Any]] = [
                 ],
             }
         },
-    }
+    },
+    {
+        "name": "eai-ch",
+        "application": "EAI-EXEMPLE",
+        "facility": "CH-EXEMPLE",
+        "site_id": "site-c",
+        "authority": "CH-EXEMPLE",
+        "certificate": "old-ris",
+    },
 ]
-"""The systems that may send reports, with what their examination codes mean here."""
+"""The systems that may send reports, with what their examination codes mean here; the last one relays letters."""
 
 RADIOLOGIST = {"rpps": "99700001003", "name": "Alix RADIOLOGUE-FICTIF"}
 SECRETARY = {"rpps": "99700001045", "name": "Edith SECRETAIRE-EXEMPLE"}

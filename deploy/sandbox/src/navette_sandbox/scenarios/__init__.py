@@ -1,1 +1,1 @@
-"""What the demonstration plays: fictitious reports, the people they are about, and ten scenarios."""
+"""What the demonstration plays: fictitious reports, the people they are about, and eleven scenarios."""

@@ -122,7 +122,7 @@ def _checked(message: bytes, data: bytes) -> Answer:
         "framing": data.startswith(_START) and b"\n" not in body and body.endswith(b"\r"),
         "segments": list(segments)[:2] == ["MSH", "MSA"],
         "systems swapped": msh[2:6] == [sent[4], sent[5], sent[2], sent[3]],
-        "MSH-9": msh[8:9] == ["ACK^R01^ACK"],
+        "MSH-9": msh[8:9] == [f"ACK^{sent[8].split('^')[1]}^ACK"],
         "MSH-10 of its own": len(msh) > 9 and msh[9] not in ("", sent[9]),
         "version": msh[11:12] == [sent[11]],
         "charset": msh[17:18] == [sent[17]],

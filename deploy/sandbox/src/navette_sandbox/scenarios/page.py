@@ -22,6 +22,7 @@ _SCENARIOS = {
     "f": "Annonce au patient : invisible jusque-là, puis visible et envoyé",
     "g": "Remplacement : la nouvelle version annule et remplace partout",
     "h": "Retrait : supprimé du DMP, annoncé à ceux qui l’avaient reçu",
+    "j": "Compte rendu écrit ailleurs : reçu par HL7 v2, brouillon ici, signé ici",
     "p": "Site d’un hôpital : tout passe par sa plateforme d’intermédiation (HL7 v2), accusés métier compris",
 }
 
