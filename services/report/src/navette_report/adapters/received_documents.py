@@ -16,8 +16,8 @@ from navette_report.domain.received.model import IN_FILE, Received, Standing, Su
 
 DOCUMENTS = "received_documents"
 CONTENTS = "received_contents"
-_MOST = 1000
-"""Documents of one patient that a list shows at most."""
+MOST = 1000
+"""Documents of one patient that a list shows at most: the last ones received."""
 
 Row = Mapping[str, Any]
 
@@ -105,7 +105,7 @@ class ReceivedReader:
         merged = self._database[PATIENTS].find({"merged_into": patient_id}, {"_id": 1})
         ids = [patient_id, *[row["_id"] async for row in merged]]
         query = {"patient_id": {"$in": ids}, "standing": {"$in": [*IN_FILE]}}
-        rows = await self._database[DOCUMENTS].find(query).limit(_MOST).to_list()
+        rows = await self._database[DOCUMENTS].find(query).sort("_id", -1).limit(MOST).to_list()
         return [self._opened(row) for row in rows]
 
     async def to_file(self, domains: Iterable[str], *, limit: int) -> list[tuple[Received, Summary]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,7 @@ from navette_chassis.auth import Principal
 from navette_chassis.problem import FieldProblem, ProblemError
 from pymongo.errors import DuplicateKeyError
 
-from navette_report.adapters.received_documents import Part
+from navette_report.adapters.received_documents import MOST, Part
 from navette_report.adapters.sender_style import HEADERS, StyleUnusableError, with_sender_style
 from navette_report.api.access import Caller, CareTeam
 from navette_report.api.field_rules import invalid
@@ -122,12 +123,12 @@ def _read(router: APIRouter, cabinet: Cabinet) -> None:
     @router.get("")
     async def of_patient(caller: CareTeam, patient_id: str, order: Order = Order.TYPE) -> ReceivedList:
         found = await cabinet.of_patient(caller, patient_id, order)
-        return ReceivedList(documents=[ReceivedAnswer.of(*one) for one in found])
+        return ReceivedList(documents=[ReceivedAnswer.of(*one) for one in found], complete=len(found) < MOST)
 
     @router.get("/to-file")
     async def to_file(caller: CareTeam, limit: Annotated[int, Query(ge=1, le=200)] = 100) -> ReceivedList:
         found = await cabinet.to_file(caller, limit=limit)
-        return ReceivedList(documents=[ReceivedAnswer.of(*one) for one in found])
+        return ReceivedList(documents=[ReceivedAnswer.of(*one) for one in found], complete=len(found) < limit)
 
     @router.get("/{document_id}")
     async def one(caller: CareTeam, document_id: str) -> ReceivedAnswer:
@@ -149,7 +150,8 @@ def _content(router: APIRouter, cabinet: Cabinet) -> None:
     async def attached(caller: CareTeam, document_id: str, number: int) -> Response:
         """A file inside the document."""
         await cabinet.open(caller, document_id, "received.read")
-        found = read_body(await cabinet.reader.content(document_id, Part.CDA), parts="").attachments
+        cda = await cabinet.reader.content(document_id, Part.CDA)
+        found = (await asyncio.to_thread(read_body, cda, parts="")).attachments
         if not 0 <= number < len(found):
             raise ProblemError.not_found()
         one = found[number]

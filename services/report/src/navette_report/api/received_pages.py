@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from navette_chassis.auth import Principal
 from navette_chassis.problem import ProblemError
 from navette_documents.cda_header import read_header
 
-from navette_report.adapters.received_documents import Part
+from navette_report.adapters.received_documents import MOST, Part
 from navette_report.api import received_schemas as said
 from navette_report.api.access import CareTeam
 from navette_report.api.act_pages import FORM_TYPE
@@ -90,13 +91,22 @@ class _Pages:
             current=[one for one in found if one[0].standing is Standing.FILED],
             former=[one for one in found if one[0].standing is not Standing.FILED],
             order=order.value,
+            most=MOST,
+            complete=len(found) < MOST,
             said=said,
         )
 
     async def waiting(self, caller: Principal) -> HTMLResponse:
         """What somebody must file, oldest first (MSS/UX.09)."""
         found = await self._cabinet.to_file(caller, limit=_MOST)
-        return self._render.page("received_waiting.html", found=found, said=said, label_of=label_of, who_acts=who_acts)
+        return self._render.page(
+            "received_waiting.html",
+            complete=len(found) < _MOST,
+            found=found,
+            said=said,
+            label_of=label_of,
+            who_acts=who_acts,
+        )
 
     async def document(
         self, request: Request, caller: Principal, document_id: str, *, refusal: str = ""
@@ -104,7 +114,9 @@ class _Pages:
         """One document: header, body, and what there is to decide about it."""
         document, summary = await self._cabinet.open(caller, document_id, "received.read")
         cda = await self._cabinet.reader.content(document_id, Part.CDA)
-        reading = read_body(cda, parts=f"../../received-documents/{document_id}/parts")
+        # Off the event loop: a document may hold 20 MB of pictures.
+        parts = f"../../received-documents/{document_id}/parts"
+        reading = await asyncio.to_thread(read_body, cda, parts=parts)
         candidates = await self._candidates(caller, (document, summary))
         patient = None
         if document.patient_id is not None:

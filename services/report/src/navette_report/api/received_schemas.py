@@ -151,6 +151,7 @@ class ReceivedAnswer(Answer):
 
 
 class ReceivedList(Answer):
-    """Documents, sorted as asked."""
+    """Documents, sorted as asked. `complete`: whether there are no more."""
 
     documents: list[ReceivedAnswer]
+    complete: bool = True
