@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from navette_contracts.events import Audience, DocumentReference, WhoMustAct
 from navette_report.adapters.reports import HELD, PROVISIONAL, TO_ANNOUNCE, WAITING_INS, worklists_of
 from navette_report.domain import acts
 from navette_report.domain.acts import Offer, offered
 from navette_report.domain.audience import audience
-from navette_report.domain.choices import SignatureChoices, standing
+from navette_report.domain.choices import SignatureChoices, forbidden_combinations, standing
 from navette_report.domain.editions import plan_edition
 from navette_report.domain.lifecycle import IN_FORCE, UNVALIDATED, Act, Forbidden, State
 from navette_report.domain.report import Edition, Finding, Report, Signatory, Signature
@@ -168,6 +168,23 @@ def test_what_was_visible_is_not_hidden_again(samples, first, next_one, rule):
     report = compose(acts.validate(samples.draft(), signature(**first)), qualified=True)
     with pytest.raises(Forbidden, match=rule):
         replaced(report, samples, **next_one)
+
+
+CHOSEN = st.sets(st.sampled_from(sorted(SignatureChoices.model_fields))).map(lambda names: dict.fromkeys(names, True))
+
+
+@pytest.mark.dsr("RIS.DMP.06", "RIS.DMP.07")
+@given(chosen=CHOSEN, announced=st.booleans(), qualified=st.booleans())
+def test_the_correction_of_a_masked_report_may_stay_as_masked_as_it_was(samples, chosen, announced, qualified):
+    assume(not forbidden_combinations(SignatureChoices(**chosen)))
+    report = compose(acts.validate(samples.draft(), signature(**chosen)), qualified=qualified)
+    if announced and report.current.to_announce:
+        report = compose(acts.announce(report, by="u", at=T0), qualified=qualified)
+    started = acts.start_replacement(report, built_on=1, content=samples.content())
+    carried = standing(started.current.choices)
+    # The page offers every mask that stands: a box it leaves out would count as not ticked.
+    assert {name for name, value in carried if value} <= set(acts.open_choices(started, minor=True))
+    assert acts.validate(started, signature(**carried.model_dump())).current.in_force == carried
 
 
 def test_a_corrected_version_may_need_an_announcement_of_its_own(samples):

@@ -143,6 +143,18 @@ async def test_nobody_signs_a_text_they_did_not_see(world: Any) -> None:
         assert (await send(doctor, report_id, "sign", Form(refused.text).without_proof)).is_redirect
 
 
+@pytest.mark.dsr("RIS.CRR.02")
+async def test_nobody_signs_over_a_flag_they_did_not_see(world: Any, outbox_events: Any) -> None:
+    report_id = await qualified(world)
+    async with world.radiologist() as doctor, world.caller("secretary") as secretary:
+        shown = await page(doctor, report_id, "sign")
+        await act(secretary, report_id, "choose", announcement_needed="true")
+        refused = await send(doctor, report_id, "sign", shown.without_proof)
+        assert (refused.status_code, "a changé depuis" in refused.text) == (409, True)
+        assert (await page(doctor, report_id, "sign")).fields["announcement_needed"] == "true"
+    assert outbox_events.of(ReportSigned, report_id) == []
+
+
 async def test_a_missing_dose_is_pointed_out_and_refused_where_the_site_says_so(world: Any) -> None:
     scanner = world.samples.act(modality="CT", region="67734004")
     warned = await world.draft(await world.known(world.new_patient()), acts=[scanner])

@@ -397,6 +397,33 @@ async def test_reports_are_found_by_patient_date_site_and_state(world: Any) -> N
     assert await found(state="composed") == await found(site_id=world.other_site) == []
 
 
+async def test_an_act_on_what_was_read_is_refused_once_somebody_changed_it(world: Any, make_rpps: Any) -> None:
+    report_id = await world.draft(await world.known(world.new_patient()))
+    other = world.samples.content(conclusion="Autre conclusion.").model_dump(mode="json")
+    async with world.radiologist() as doctor, world.caller("secretary") as secretary:
+        read = (await doctor.get(f"/reports/{report_id}")).headers["etag"]
+        edited = await secretary.put(f"/reports/{report_id}/content", json=other, headers={"If-Match": read})
+        assert (edited.status_code, edited.headers["etag"] != read) == (200, True)
+        late = {"headers": {"If-Match": read}}
+        for refused in (
+            await doctor.post(f"/reports/{report_id}/sign", json={}, **late),
+            await doctor.post(f"/reports/{report_id}/propose", json={"co_readers": [make_rpps(71)]}, **late),
+            await secretary.put(f"/reports/{report_id}/content", json=other, **late),
+        ):
+            assert (refused.status_code, refused.json()["type"]) == (
+                412, "urn:navette:problem:changed-since-it-was-shown",
+            )  # fmt: skip
+        fresh = {"headers": {"If-Match": edited.headers["etag"]}}
+        signed = await doctor.post(f"/reports/{report_id}/sign", json={}, **fresh)
+        assert signed.status_code == 200
+        # A composition that finishes meanwhile is no change of what was read.
+        await world.become(report_id, dmp="scheduled")
+        withdrawn = await doctor.post(
+            f"/reports/{report_id}/withdraw", json={}, headers={"If-Match": signed.headers["etag"]}
+        )
+        assert withdrawn.status_code == 200
+
+
 @pytest.mark.dsr("RIS.CRR.02", "RIS.DMP.03")
 async def test_what_was_flagged_on_the_draft_stands_at_validation_with_who_and_when(
     world: Any, outbox_events: Any

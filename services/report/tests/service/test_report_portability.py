@@ -71,6 +71,22 @@ async def test_the_archive_explains_itself(world, make_rpps):
 
 
 @pytest.mark.dsr("RIS.PORT.01")
+async def test_no_cell_of_the_index_is_a_formula_and_the_data_are_as_written(world, make_rpps):
+    patient_id = world.new_patient()
+    await world.identify(patient_id, qualified=True)
+    exam = world.samples.content().exam.model_dump() | {"accession_number": "-2+3", "order_placer_number": "@SUM(A1)"}
+    report_id = await world.draft(patient_id, title='=HYPERLINK("https://exemple.example")', exam=exam)
+    async with world.radiologist(rpps=make_rpps(55)) as caller:
+        assert (await caller.post(f"/reports/{report_id}/sign", json={})).status_code == 200
+    await world.become(report_id, dmp="scheduled")
+    archive = opened(await export(world, f"rpps={make_rpps(55)}"))
+    (row,) = csv.DictReader(io.StringIO(archive.read("index.csv").decode("utf-8-sig")), delimiter=";")
+    assert not [name for name, cell in row.items() if cell.startswith(("=", "+", "-", "@"))]
+    (written,) = json.loads(archive.read("index.json"))["documents"]
+    assert (written["numero_examen"], written["numero_demande"]) == ("-2+3", "@SUM(A1)")
+
+
+@pytest.mark.dsr("RIS.PORT.01")
 async def test_the_period_decides_what_leaves(world, make_rpps):
     await composed(world, make_rpps(53))
     for query, count in (("until=2020-01-01", 0), ("since=2020-01-01", 1), ("since=2020-01-01&until=2020-12-31", 0)):

@@ -20,6 +20,9 @@ from navette_report.domain.portability import COLUMNS, README, Exported, Request
 Database = AsyncDatabase[dict[str, Any]]
 
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
+
 class _Outbox(io.RawIOBase):
     """Where zipfile writes: what it wrote is taken away at once. It cannot seek, so zipfile does not try."""
 
@@ -88,8 +91,13 @@ def _csv(rows: list[Row]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, delimiter=";", lineterminator="\r\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
     return text.getvalue().encode("utf-8-sig")
+
+
+def _inert(value: object) -> object:
+    """A cell that a spreadsheet shows instead of computing it: an apostrophe before what would open a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
 
 
 def _json(rows: list[Row], request: Request, made_at: datetime) -> bytes:

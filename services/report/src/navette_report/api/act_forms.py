@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from navette_chassis import UnitOfWork
 from navette_chassis.auth import Principal
 from navette_documents.identifiers import parse_rpps
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from navette_report.api import works
+from navette_report.api.unchanged import unless_changed
 from navette_report.domain.acts import Offer
 from navette_report.domain.choices import SignatureChoices
 from navette_report.domain.content import ReportContent
 from navette_report.domain.fields import Line, Prose, Strict
-from navette_report.domain.lifecycle import Forbidden
-from navette_report.domain.report import Report, Version
+from navette_report.domain.report import Report
 from navette_report.use_cases.compose_report import Desk
 
 TEXTS = ("title", "indication", "technique", "comparison", "findings", "conclusion")
 """What the pages write; codes and correspondents come from the RIS and stay as they are."""
-
-
-def mark_of(version: Version) -> str:
-    """What a page shows of a version, as a mark: an act on another text than the one shown is refused."""
-    # Not its state: a document that is composed meanwhile changes nothing of what was read.
-    shown = version.model_dump_json(include={"number", "content"})
-    return hashlib.sha256(shown.encode()).hexdigest()[:32]
 
 
 def _numbers(value: object) -> object:
@@ -112,11 +103,4 @@ def work_of(act: Offer, fields: Mapping[str, str], caller: Principal, desk: Desk
     """
     form_type, start = ACT_FORMS[act]
     form = form_type.model_validate(dict(fields))
-    inner = start(form, caller, desk, report)
-
-    async def run(uow: UnitOfWork, current: Report) -> Report:
-        if mark_of(current.current) != form.seen:
-            raise Forbidden("changed_since_it_was_shown")
-        return await inner.run(uow, current)
-
-    return works.Work(inner.action, run)
+    return unless_changed(start(form, caller, desk, report), form.seen)

@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from navette_report.api import act_words, french, works
 from navette_report.api.access import CareTeam, record, visible_report
-from navette_report.api.act_forms import TEXTS, mark_of, work_of
+from navette_report.api.act_forms import TEXTS, work_of
 from navette_report.api.field_rules import FIELD_RULES
 from navette_report.api.rendering import FORM_PROOF_HEADER, Renderer
+from navette_report.api.unchanged import mark_of
 from navette_report.domain.acts import Offer, offered_to, open_choices
 from navette_report.domain.choices import SignatureChoices, standing
 from navette_report.domain.lifecycle import Forbidden

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from navette_report.api import french, works
 from navette_report.api.access import CareTeam, Radiologist
 from navette_report.api.schemas import ReportAnswer
+from navette_report.api.unchanged import CHANGED, IfMatch, Precondition
 from navette_report.domain.choices import SignatureChoices
 from navette_report.domain.content import ReportContent
 from navette_report.domain.fields import Line, Strict
@@ -50,42 +51,42 @@ def act_routes(service: Service, desk: Desk) -> APIRouter:
 
 def _draft_routes(router: APIRouter, service: Service) -> None:
     @router.put("/content")
-    async def edit(caller: CareTeam, report_id: str, body: ReportContent) -> ReportAnswer:
-        return await _act(service, caller, report_id, works.editing(caller, body))
+    async def edit(caller: CareTeam, seen: IfMatch, report_id: str, body: ReportContent) -> ReportAnswer:
+        return await _act(service, caller, seen, report_id, works.editing(caller, body))
 
     @router.post("/choices")
-    async def choose(caller: CareTeam, report_id: str, body: SignatureChoices) -> ReportAnswer:
-        return await _act(service, caller, report_id, works.choosing(caller, _said(body)))
+    async def choose(caller: CareTeam, seen: IfMatch, report_id: str, body: SignatureChoices) -> ReportAnswer:
+        return await _act(service, caller, seen, report_id, works.choosing(caller, _said(body)))
 
     @router.post("/propose")
-    async def propose(caller: Radiologist, report_id: str, body: CoReaders) -> ReportAnswer:
-        return await _act(service, caller, report_id, works.proposing(caller, body.co_readers))
+    async def propose(caller: Radiologist, seen: IfMatch, report_id: str, body: CoReaders) -> ReportAnswer:
+        return await _act(service, caller, seen, report_id, works.proposing(caller, body.co_readers))
 
     @router.post("/agree")
-    async def agree(caller: Radiologist, report_id: str) -> ReportAnswer:
-        return await _act(service, caller, report_id, works.agreeing(caller))
+    async def agree(caller: Radiologist, seen: IfMatch, report_id: str) -> ReportAnswer:
+        return await _act(service, caller, seen, report_id, works.agreeing(caller))
 
     @router.post("/abandon")
-    async def abandon(caller: Radiologist, report_id: str) -> ReportAnswer:
-        return await _act(service, caller, report_id, works.abandoning(caller))
+    async def abandon(caller: Radiologist, seen: IfMatch, report_id: str) -> ReportAnswer:
+        return await _act(service, caller, seen, report_id, works.abandoning(caller))
 
 
 def _version_routes(router: APIRouter, service: Service, desk: Desk) -> None:
     @router.post("/replace", status_code=status.HTTP_201_CREATED)
-    async def replace(caller: Radiologist, report_id: str, body: Replacement) -> ReportAnswer:
-        return await _act(service, caller, report_id, works.replacing(caller, body.built_on, body.content))
+    async def replace(caller: Radiologist, seen: IfMatch, report_id: str, body: Replacement) -> ReportAnswer:
+        return await _act(service, caller, seen, report_id, works.replacing(caller, body.built_on, body.content))
 
     @router.post("/sign")
-    async def sign(caller: Radiologist, report_id: str, body: SignatureChoices) -> ReportAnswer:
-        return await _act(service, caller, report_id, works.signing(caller, desk, _said(body)))
+    async def sign(caller: Radiologist, seen: IfMatch, report_id: str, body: SignatureChoices) -> ReportAnswer:
+        return await _act(service, caller, seen, report_id, works.signing(caller, desk, _said(body)))
 
     @router.post("/announce")
-    async def announce(caller: Radiologist, report_id: str) -> ReportAnswer:
-        return await _act(service, caller, report_id, works.announcing(caller))
+    async def announce(caller: Radiologist, seen: IfMatch, report_id: str) -> ReportAnswer:
+        return await _act(service, caller, seen, report_id, works.announcing(caller))
 
     @router.post("/withdraw")
-    async def withdraw(caller: Radiologist, report_id: str, body: WithdrawalReason) -> ReportAnswer:
-        return await _act(service, caller, report_id, works.withdrawing(caller, desk, body.reason))
+    async def withdraw(caller: Radiologist, seen: IfMatch, report_id: str, body: WithdrawalReason) -> ReportAnswer:
+        return await _act(service, caller, seen, report_id, works.withdrawing(caller, desk, body.reason))
 
 
 def _said(choices: SignatureChoices) -> dict[str, bool]:
@@ -93,9 +94,14 @@ def _said(choices: SignatureChoices) -> dict[str, bool]:
     return {name: getattr(choices, name) for name in choices.model_fields_set}
 
 
-async def _act(service: Service, caller: Principal, report_id: str, work: works.Work) -> ReportAnswer:
-    """The report after the act; 409 with the rule when it is not allowed."""
+async def _act(
+    service: Service, caller: Principal, seen: Precondition, report_id: str, work: works.Work
+) -> ReportAnswer:
+    """The report after the act; 412 when it is not what the caller read, 409 with the rule when it is not allowed."""
     try:
-        return ReportAnswer.of(await works.perform(service, caller, report_id, work))
+        report = await works.perform(service, caller, report_id, seen.guard(work))
     except Forbidden as forbidden:
-        raise ProblemError.conflict(forbidden.rule.replace("_", "-"), french.rule(forbidden.rule)) from None
+        code, said = forbidden.rule.replace("_", "-"), french.rule(forbidden.rule)
+        raise ProblemError(412 if forbidden.rule == CHANGED else 409, code, said) from None
+    seen.tag(report)
+    return ReportAnswer.of(report)

@@ -125,7 +125,7 @@ RULES: Mapping[str, str] = {
     "replacement_already_being_written": "Une nouvelle version est déjà en cours d’écriture.",
     "no_replacement_being_written": "Aucune nouvelle version n’est en cours d’écriture.",
     "changed_since_it_was_shown": (
-        "Le compte rendu a changé depuis que cette page l’a affiché : relisez-le, puis recommencez."
+        "Le compte rendu a changé depuis qu’il a été affiché : relisez-le, puis recommencez."
     ),
     "no_document_is_held": "Aucun document de ce compte rendu n’est retenu.",
     "nothing_to_announce": "Ce compte rendu n’est pas à annoncer au patient.",

@@ -19,6 +19,7 @@ from navette_report.api.schemas import (
     ReportAnswer,
     ReportList,
 )
+from navette_report.api.unchanged import etag
 from navette_report.domain.identity import IdentityGap
 from navette_report.domain.lifecycle import State
 from navette_report.domain.report import Report
@@ -61,6 +62,7 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
             seen = refused.home is None or caller.may_act_for(refused.home)
             raise field_rules.patient_refused(refused.gap if seen else IdentityGap.UNKNOWN) from None
         response.headers["Location"] = f"/reports/{report.report_id}"
+        response.headers["ETag"] = etag(report)
         return ReportAnswer.of(report)
 
     @router.get("")
@@ -89,8 +91,10 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
 
 def _reading_routes(router: APIRouter, service: Service, desk: Desk) -> None:
     @router.get("/{report_id}")
-    async def read_one(caller: CareTeam, report_id: str) -> FullReportAnswer:
-        return FullReportAnswer.of(await visible_report(service, caller, report_id, "report.read"))
+    async def read_one(caller: CareTeam, report_id: str, response: Response) -> FullReportAnswer:
+        report = await visible_report(service, caller, report_id, "report.read")
+        response.headers["ETag"] = etag(report)
+        return FullReportAnswer.of(report)
 
     @router.get("/{report_id}/journey")
     async def read_journey(caller: CareTeam, report_id: str) -> JourneyAnswer:

@@ -112,19 +112,31 @@ def closed_choices(report: Report, choices: SignatureChoices) -> tuple[str, ...]
     again: to take it back, the report is withdrawn.
     """
     given = {party for edition in report.editions for party in edition.audience}
-    seen = Audience.PATIENT in given or any(
-        Audience.DMP in edition.audience and not edition.hidden_from_patient for edition in report.editions
-    )
     broken = []
     if Audience.DMP in given and choices.withheld_from_dmp:
         broken.append("former_version_in_dmp")
     if Audience.PROFESSIONALS in given and choices.hidden_from_professionals:
         broken.append("former_version_seen_by_professionals")
-    if seen and (choices.hidden_from_patient or choices.hidden_from_representatives):
+    if (choices.hidden_from_patient and any(map(_shown_to_patient, report.versions))) or (
+        choices.hidden_from_representatives and any(map(_shown_to_representatives, report.versions))
+    ):
         broken.append("former_version_seen_by_patient")
     if Audience.PATIENT in given and choices.withheld_from_patient:
         broken.append("former_version_sent_to_patient")
     return tuple(broken)
+
+
+def _shown_to_patient(version: Version) -> bool:
+    return any(
+        Audience.PATIENT in edition.audience or (Audience.DMP in edition.audience and not edition.hidden_from_patient)
+        for edition in version.editions
+    )
+
+
+def _shown_to_representatives(version: Version) -> bool:
+    """What was kept from them stays so in its correction: only a version they could read is not hidden again."""
+    hidden = version.signature is not None and version.signature.choices.hidden_from_representatives
+    return not hidden and _shown_to_patient(version)
 
 
 def announce(report: Report, *, by: str, at: datetime) -> Report:
