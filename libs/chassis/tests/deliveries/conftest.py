@@ -37,6 +37,7 @@ class Remote:
     seen: list[Delivery] = field(default_factory=list)
     accepted: Counter[str] = field(default_factory=Counter)
     settled: list[tuple[str, Outcome]] = field(default_factory=list)
+    ended: list[Delivery] = field(default_factory=list)
     busy: Counter[str] = field(default_factory=Counter)
     most_at_once: int = 0
     overlaps: list[str] = field(default_factory=list)
@@ -67,6 +68,7 @@ class Remote:
     async def settle(self, delivery: Delivery, outcome: Outcome, uow: Any) -> None:
         await uow.collection("settled").insert_one({"key": delivery.key, "code": outcome.code})
         self.settled.append((delivery.key, outcome))
+        self.ended.append(delivery)
 
 
 @dataclass

@@ -202,6 +202,19 @@ async def test_a_cancellation_during_the_attempt_stops_the_next_one(office):
     assert len(office.remote.seen) == 1
 
 
+async def test_cancelled_while_its_answer_was_lost_it_may_be_there_and_says_so(office):
+    office.remote.gate = asyncio.Event()
+    office.remote.script = [Outcome.ambiguous("timeout")]
+    await office.schedule("k1")
+    async with office.at_work():
+        await office.reaches("k1", "in_progress")
+        await office.transact(lambda uow: uow.cancel("dmp.publish", "k1", "withdrawn"))
+        office.remote.gate.set()
+        row = await office.reaches("k1", "cancelled")
+    assert [delivery.must_query for delivery in office.remote.ended] == [True], "settle is told"
+    assert row["must_query"], "and so is a replay"
+
+
 def test_an_outcome_code_is_a_word_not_a_sentence():
     with pytest.raises(ValueError, match="outcome code") as refused:
         Outcome.transient("Patient DUPONT inconnu")

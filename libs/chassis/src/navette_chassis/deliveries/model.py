@@ -141,10 +141,11 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What an attempt is given.
+    """What an attempt is given, and then ``settle``.
 
     ``attempt`` counts from 1 over the whole life of the item. ``must_query``: an earlier attempt may have
-    been accepted (its answer was lost, or the process died), so ask the other side before sending again.
+    been accepted (its answer was lost, or the process died), so ask the other side before sending again. For
+    ``settle`` the last attempt counts too: cancelled or given up, the item may be there all the same.
     ``first_attempt_at``: when the first attempt began, or the first one since an operator replayed the item.
     """
 

@@ -216,7 +216,8 @@ class DeliveryStore:
         row = await collection.find_one(claim.owned)
         if row is None or (await collection.delete_one(claim.owned)).deleted_count != 1:
             raise LeaseLostError
-        await uow.collection(DONE).insert_one(rows.finished(row, state, outcome, entry, uow.now))
+        known = row | {"must_query": claim.must_query}  # the last attempt too may have been accepted
+        await uow.collection(DONE).insert_one(rows.finished(known, state, outcome, entry, uow.now))
         following: Sequence[Row] = await collection.find({"group": row["group"]}).sort("position", 1).limit(1).to_list()
         for head in following:
             update = {"$set": rows.placing(head, uow.now), "$inc": {"rev": 1}}

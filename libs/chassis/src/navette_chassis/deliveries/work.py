@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -174,6 +174,8 @@ class Work:
             outcome=outcome.kind.value,
             code=outcome.code,
         )
+        if outcome.kind is OutcomeKind.AMBIGUOUS:
+            self._claim = replace(self._claim, must_query=True)
         if outcome.kind not in END_STATES:
             cancelled = await self._patiently_cancel_code()
             if cancelled is not None:
