@@ -25,7 +25,7 @@ from navette_documents.sites import load_sites
 
 from navette_report.adapters.ans_kit import AnsKit
 from navette_report.adapters.documents import CHUNKS, FILES
-from navette_report.adapters.intake_links import declare_intake
+from navette_report.adapters.intake_links import declare_intake, intake_desk
 from navette_report.adapters.journeys import LINES
 from navette_report.adapters.pfi_links import declare_platforms
 from navette_report.adapters.reports import REPORTS
@@ -34,6 +34,7 @@ from navette_report.api.act_pages import act_page_routes
 from navette_report.api.activity import activity_routes
 from navette_report.api.acts import act_routes
 from navette_report.api.field_rules import FIELD_RULES
+from navette_report.api.intake_pages import intake_page_routes
 from navette_report.api.internal import internal_routes
 from navette_report.api.live import live_routes
 from navette_report.api.models import model_routes
@@ -69,12 +70,13 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
 
     sites = load_sites(settings.required_sites_file().read_bytes())
     zone = ZoneInfo(settings.timezone)
+    intake = intake_desk(service, settings, sites, zone)
     desk = Desk(
         workshop=service.resource(open_workshop),
         sites=sites,
         keyring=lambda: service.keyring,
         zone=zone,
-        watchers=declare_intake(service, settings, sites, zone),
+        watchers=declare_intake(service, settings, intake),
         models=load_models(settings.report_models_file.read_bytes()) if settings.report_models_file else ModelBook(),
         outputs=Outputs(settings.distribution(), production=settings.environment == "production"),
     )
@@ -97,6 +99,8 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.router(worklist_routes(service, settings))
     service.router(act_page_routes(service, desk))
     service.router(page_routes(service, desk, settings))
+    if intake is not None:
+        service.router(intake_page_routes(service, desk, intake))
 
     _keep(service)
     return service

@@ -28,15 +28,15 @@ from navette_report.use_cases.integrate_report_message import IntakeDesk
 from navette_report.use_cases.receive_report_message import IntakeRules
 
 
-def declare_intake(
+def intake_desk(
     service: Service, settings: IntakeSettings, sites: Mapping[str, Site], zone: tzinfo
-) -> tuple[IdentityWatcher, ...]:
-    """Declare everything of the intake; who must hear of changes of identities.
+) -> IntakeDesk | None:
+    """What integrating works with; None without an index key.
 
-    Nothing without an index key. Raises SendersInvalid, ValueError or OSError for a file that cannot be used.
+    Raises SendersInvalid, ValueError or OSError for a file that cannot be used.
     """
     if settings.index_key is None:
-        return ()
+        return None
     index = BlindIndex.from_file(settings.index_key)
     rules = IntakeRules(
         senders=WatchedFile[Senders](
@@ -51,7 +51,14 @@ def declare_intake(
         keep=timedelta(days=settings.intake_keep_days),
         limits=Limits(message_bytes=settings.intake_max_message_bytes, segments=5_000),
     )
-    desk = IntakeDesk(rules, index, sites, zone)
+    return IntakeDesk(rules, index, sites, zone)
+
+
+def declare_intake(service: Service, settings: IntakeSettings, desk: IntakeDesk | None) -> tuple[IdentityWatcher, ...]:
+    """Declare listener, worker, routes and indexes of the intake, if there is one; who must hear of identities."""
+    if desk is None:
+        return ()
+    rules = desk.rules
     worker = IntakeWorker(service, desk)
     rounds = Rounds(service, "intake", seconds=settings.intake_poll_seconds, work=worker.round)
     service.resource(rounds.running)
