@@ -34,6 +34,7 @@ from navette_report.api.act_pages import act_page_routes
 from navette_report.api.activity import activity_routes
 from navette_report.api.acts import act_routes
 from navette_report.api.field_rules import FIELD_RULES
+from navette_report.api.intake_pages import intake_page_routes
 from navette_report.api.internal import internal_routes
 from navette_report.api.live import live_routes
 from navette_report.api.models import model_routes
@@ -78,7 +79,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
         keyring=lambda: service.keyring,
         zone=zone,
         keeps_documents=intake is not None,
-        watchers=(declare_intake(service, settings, intake),) if intake is not None else (),
+        watchers=declare_intake(service, settings, intake),
         models=load_models(settings.report_models_file.read_bytes()) if settings.report_models_file else ModelBook(),
         outputs=Outputs(settings.distribution(), production=settings.environment == "production"),
     )
@@ -105,6 +106,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
         service.takes_documents("/intake/reports", "/received-documents")
         service.router(received_routes(service, intake.reception))
         service.router(received_page_routes(service, desk, intake.reception))
+        service.router(intake_page_routes(service, desk, intake))
 
     _keep(service)
     return service

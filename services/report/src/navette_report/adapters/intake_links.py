@@ -35,7 +35,7 @@ from navette_report.use_cases.receive_report_message import IntakeRules
 def intake_desk(
     service: Service, settings: IntakeSettings, sites: Mapping[str, Site], zone: tzinfo
 ) -> IntakeDesk | None:
-    """What the intake works with; None without an index key.
+    """What integrating works with; None without an index key.
 
     Raises SendersInvalid, ValueError or OSError for a file that cannot be used.
     """
@@ -58,8 +58,10 @@ def intake_desk(
     return IntakeDesk(rules, index, sites, zone)
 
 
-def declare_intake(service: Service, settings: IntakeSettings, desk: IntakeDesk) -> IdentityWatcher:
-    """Declare everything of the intake; who must hear of changes of identities."""
+def declare_intake(service: Service, settings: IntakeSettings, desk: IntakeDesk | None) -> tuple[IdentityWatcher, ...]:
+    """Declare listener, worker, routes and indexes of the intake, if there is one; who must hear of identities."""
+    if desk is None:
+        return ()
     rules = desk.rules
     worker = IntakeWorker(service, desk)
     rounds = Rounds(service, "intake", seconds=settings.intake_poll_seconds, work=worker.round)
@@ -82,7 +84,7 @@ def declare_intake(service: Service, settings: IntakeSettings, desk: IntakeDesk)
         if tokens:
             await refile(uow, desk.reception, tokens)
 
-    return released
+    return (released,)
 
 
 def _listen(service: Service, settings: IntakeSettings, intake: ReportIntake) -> Resource[MllpServer | None]:

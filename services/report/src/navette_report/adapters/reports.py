@@ -45,6 +45,11 @@ class ReportRepository:
         rows = self._collection.find({"site_id": site_id, field: value}).limit(50)
         return [report_of(row) async for row in rows]
 
+    async def drafts_of(self, patient_id: str, site_id: str) -> list[Report]:
+        """Drafts of a patient at a site, last changed first; 50 at most."""
+        query = {"patient_id": patient_id, "site_id": site_id, "state": State.DRAFT.value}
+        return [report_of(row) async for row in self._collection.find(query).sort("updated_at", -1).limit(50)]
+
     async def touched_by_identity(self, patient_id: str) -> list[Report]:
         """Reports of a patient that a new revision of the identity may release, oldest first."""
         rows = self._collection.find({"patient_id": patient_id, "awaits_identity": True}).sort("_id", 1)

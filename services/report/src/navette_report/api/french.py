@@ -65,6 +65,8 @@ WHO: Mapping[WhoMustAct, str] = {
     WhoMustAct.OTHER: "À déterminer",
 }
 
+WHO_BY_NAME: Mapping[str, str] = {one.value: label for one, label in WHO.items()}
+
 REASONS: Mapping[str, str] = {
     "document_in_preparation": "Document en cours de composition",
     "document_held": "Document retenu par les contrôles avant envoi",

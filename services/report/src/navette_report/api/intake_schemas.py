@@ -12,6 +12,7 @@ from navette_report.api.schemas import Answer
 from navette_report.domain.fields import Strict
 from navette_report.domain.intake.claims import ReceivedReport
 from navette_report.domain.intake.reasons import reason_label, remark_label, who_must_act
+from navette_report.use_cases.read_report_message import OpenedMessage
 
 STATES = {
     MessageState.RECEIVED: "Reçu, pas encore traité",
@@ -27,8 +28,14 @@ REFUSALS = {
     "nothing_to_replay": "Ce message n’a pas besoin d’être rejoué.",
     "not_whole": "Ce message est arrivé incomplet ou illisible : l’émetteur doit le renvoyer.",
     "nothing_to_set_aside": "Ce message est déjà réglé.",
+    "message_changed": "Ce message a changé depuis qu’il a été affiché : relisez-le, puis recommencez.",
     "idempotency_key_reused": "Cette clé (Idempotency-Key) a déjà servi pour un autre contenu.",
 }
+
+
+def refusal_label(rule: str) -> str:
+    """Why a decision about a message is refused: by our rules, or for the reason it was refused for before."""
+    return REFUSALS.get(rule) or reason_label(rule)
 
 
 class Remark(Answer):
@@ -136,6 +143,12 @@ class FullMessageAnswer(MessageAnswer):
 
     claim: ClaimAnswer | None = None
     unreadable_because: str = ""
+
+    @classmethod
+    def opened(cls, row: Document, found: OpenedMessage) -> Self:
+        """The answer for a row whose content was opened."""
+        claim = None if found.report is None else ClaimAnswer.of(found.report)
+        return cls(**MessageAnswer.of(row).model_dump(), claim=claim, unreadable_because=reason_label(found.unreadable))
 
 
 class Replay(Strict):

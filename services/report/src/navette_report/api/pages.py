@@ -15,6 +15,7 @@ from navette_chassis.problem import ProblemError
 from navette_report.api import french
 from navette_report.api.access import CareTeam, PageViews, record, visible_report
 from navette_report.api.act_pages import offers_for
+from navette_report.api.intake_access import count_open_messages
 from navette_report.api.rendering import Renderer
 from navette_report.api.worklists import Worklist
 from navette_report.domain.acts import offered
@@ -63,6 +64,7 @@ def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRo
             late=await late_drafts(service.database, caller.sites, before=overdue),
             reminder_hours=settings.reminder_hours,
             states=[one for one in State if one is not State.SIGNED],
+            received=await _received(service, caller, settings),
             blocked=sum(any(_needs_somebody(line) for line in one.lines) for one in found),
         )
 
@@ -97,6 +99,11 @@ async def _listed(
         return await list_failed(service.database, caller.sites, limit=limit)
     wanted = Wanted(state=state, worklist=None if worklist is None else worklist.value)
     return await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
+
+
+async def _received(service: Service, caller: Principal, settings: ReportSettings) -> int | None:
+    """How many received reports wait for somebody, counted to 999; None where none are taken in."""
+    return None if settings.index_key is None else await count_open_messages(service, caller, limit=999)
 
 
 def _needs_somebody(line: JourneyLine) -> bool:

@@ -96,7 +96,7 @@ async def _outcome(
             raise Unfit("earlier_waiting")
         keys = desk.keys(uow)
         tokens = _tokens(keys, report, source)
-        patient_id = await _patient(uow, desk, report, source)
+        patient_id = await patient_of_message(uow, desk, report, source)
         _check_author(report, source)
         arrival = Arrival(row["_id"], row["received_at"], source, patient_id, desk.rules.tokens, keys, into=into)
         settled = await place_received_report(uow, arrival, report)
@@ -119,7 +119,7 @@ def _tokens(keys: PatientKeys, report: ReceivedReport, source: Source) -> tuple[
     return tuple(found)
 
 
-async def _patient(uow: UnitOfWork, desk: IntakeDesk, report: ReceivedReport, source: Source) -> str:
+async def patient_of_message(uow: UnitOfWork, desk: IntakeDesk, report: ReceivedReport, source: Source) -> str:
     """The patient the report is about. Raises Unfit when it is not certain."""
     claim, keys = report.patient, desk.keys(uow)
     by_local_id: list[PatientIdentity] = []

@@ -164,7 +164,7 @@ class _Placing:
         arrival, exam = self._arrival, self._report.exam
         if arrival.into is not None:
             named = await self._reports.get(arrival.into)
-            if named is None or named.site_id != arrival.source.site_id or not _open(named):
+            if named is None or named.site_id != arrival.source.site_id or not is_open_for_a_text(named):
                 raise Unfit("not_this_draft")
             await self._same_patient(named, "order_of_another_patient")
             return named
@@ -181,7 +181,7 @@ class _Placing:
         ordered = alive[0].current.content.exam.order_placer_number
         if exam.placer_number and ordered and ordered != exam.placer_number:
             raise Unfit("order_disagrees")
-        if not _open(alive[0]):
+        if not is_open_for_a_text(alive[0]):
             raise Unfit("exam_already_reported")
         return alive[0]
 
@@ -242,7 +242,7 @@ class _Placing:
         )
 
 
-def _open(report: Report) -> bool:
+def is_open_for_a_text(report: Report) -> bool:
     """Whether it is a draft whose text nobody wrote yet."""
     version = report.draft
     return version is not None and version.origin is None and is_empty(version.content)

@@ -19,11 +19,12 @@ DISMISSIBLE = REPLAYABLE | {MessageState.TO_REVIEW.value}
 async def replay_report_message(
     uow: UnitOfWork, desk: IntakeDesk, *, row: Document, by: str, into: str | None = None
 ) -> Document:
-    """What the message came to this time. `into`: the empty draft it is for, named by a person.
+    """What the message came to this time. `row`: as the person saw it. `into`: the empty draft they name for it.
 
-    Raises Forbidden: nothing to replay, not whole, or refused for the same reason as before.
+    Raises Forbidden: nothing to replay, not whole, refused for the same reason as before, or changed meanwhile.
     """
     messages, message_id = desk.rules.store(uow), row["_id"]
+    await _still(messages, row)
     if row["state"] not in REPLAYABLE:
         raise Forbidden("nothing_to_replay")
     if not row["whole"]:
@@ -41,8 +42,12 @@ async def replay_report_message(
 
 
 async def set_message_aside(uow: UnitOfWork, desk: IntakeDesk, *, row: Document, by: str) -> Document:
-    """Nothing more comes of the message; those that waited behind it go on. Raises Forbidden when it is settled."""
+    """Nothing more comes of the message; those that waited behind it go on.
+
+    `row`: as the person saw it. Raises Forbidden when it is settled, or changed meanwhile.
+    """
     messages, message_id = desk.rules.store(uow), row["_id"]
+    await _still(messages, row)
     if row["state"] not in DISMISSIBLE:
         raise Forbidden("nothing_to_set_aside")
     refers = tuple(row.get("refers") or ())
@@ -58,6 +63,18 @@ async def set_message_aside(uow: UnitOfWork, desk: IntakeDesk, *, row: Document,
     await messages.release(refers)
     await uow.record_access(by, "intake.set_aside", "message", message_id, row["site_id"], "granted")
     return await _noted(messages, message_id, by)
+
+
+async def _still(messages: MessageStore, row: Document) -> None:
+    """Refuse a decision about a message that is not any more what was decided about."""
+    current = await messages.get(row["_id"])
+    if current is None or mark_of(current) != mark_of(row):
+        raise Forbidden("message_changed")
+
+
+def mark_of(row: Document) -> str:
+    """What a message came to and how often it was tried: another mark, another situation."""
+    return f"{row['state']}-{row['attempts']}"
 
 
 async def _noted(messages: MessageStore, message_id: str, by: str) -> Document:
