@@ -27,6 +27,8 @@ FIELD_RULES: Mapping[str, str] = {
     "recipient_ids_must_differ_and_not_be_reserved": (
         "les identifiants des correspondants doivent être différents, et ni « patient » ni « dmp »"
     ),
+    "study_of_no_act": "l’étude de l’examen est celle d’un de ses actes au moins",
+    "request_named_twice": "la même demande est indiquée deux fois",
     "one_requester_at_most": "un seul demandeur au plus",
     "atc_code_and_label_go_together": "le code ATC et son libellé vont ensemble",
     "ccam_code_and_label_go_together": "le code CCAM et son libellé vont ensemble",

@@ -137,15 +137,19 @@ def _rpps(person: ProfessionalHeader) -> str | None:
 
 
 def _order_and_acts(header: CdaHeader, document: DocumentModel) -> Iterator[tuple[str, str]]:
-    accession = header.orders[0].accession if header.orders else None
-    if accession is None or accession.extension != document.content.exam.accession_number:
+    exam = document.content.exam
+    accessions = [order.accession.extension if order.accession else None for order in header.orders]
+    if accessions != [one.accession_number for one in exam.requests]:
         yield "accession_number", "inFulfillmentOf/order"
+    placers = [order.order_id.extension if order.order_id else None for order in header.orders]
+    if placers != [one.order_placer_number for one in exam.requests]:
+        yield "order_placer_number", "inFulfillmentOf/order"
     acts = tuple(act for act in header.acts if act.code is None or act.code.code != SCREENING.code)
     if len(acts) != len(document.content.acts) or header.acts[: len(acts)] != acts:
         yield "one_per_act", "documentationOf"
-    for place, act in enumerate(acts, 1):
+    for place, (act, done) in enumerate(zip(acts, document.content.acts, strict=False), 1):
         path = f"documentationOf[{place}]/serviceEvent"
-        if act.study_uid != document.content.exam.study_instance_uid:
+        if act.study_uid != document.content.study_of(done):
             yield "study_instance_uid", path
         if act.code is None or not act.modalities or not act.regions:
             yield "act_modality_and_region", path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from navette_documents.identifiers import parse_oid
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from navette_report.domain.repertoire import clean, is_printable
@@ -31,6 +32,8 @@ Prose = Annotated[str, Field(max_length=60_000), AfterValidator(_prose)]
 """Paragraphs: lines; an empty line separates, "- " opens an item of a list."""
 Identifier = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")]
 """Identifier given by another system (accession number, order number): visible ASCII, at most 64."""
+StudyUid = Annotated[str, AfterValidator(lambda value: parse_oid(value, field="study_instance_uid"))]
+"""Study Instance UID."""
 RecipientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
 
 
