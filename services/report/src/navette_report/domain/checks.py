@@ -40,6 +40,12 @@ _ORDER = (
 _LOCAL_TIME = re.compile(r"\d{14}[+-]\d{4}", re.ASCII)
 _MATRICULE = re.compile(r"(?<!\d)[12]\d{4}(?:\d\d|2[AB])\d{8}(?!\d)", re.ASCII)
 
+_TYPED_MATRICULE = re.compile(r"(?<!\d)[12]\s?\d\d\s?\d\d\s?(?:\d\d|2[AB])\s?\d{3}\s?\d{3}\s?\|?\s?\d\d(?!\d)")
+"""A matricule as people type it, in groups or not."""
+_TYPED = (
+    "title", "indication", "medical_history", "surgical_history", "technique", "comparison", "findings", "conclusion",
+)  # fmt: skip
+
 
 def check_document(document: DocumentModel, cda: bytes, pdf: bytes, *, production: bool) -> tuple[Finding, ...]:
     """What is wrong with the two files of `document`; empty when they may leave.
@@ -183,6 +189,11 @@ def _patient(
         texts = (element.text or "", element.get("extension", ""), element.get("value", ""))
         if any(is_valid_matricule(found) for text in texts for found in _MATRICULE.findall(text)):
             yield "matricule_of_unqualified_identity", etree.QName(element).localname
+    # What an author typed is inside the PDF too, where it cannot be read again.
+    for name in _TYPED:
+        for found in _TYPED_MATRICULE.findall(getattr(document.content, name)):
+            if is_valid_matricule(re.sub(r"[\s|]", "", found)):
+                yield "matricule_of_unqualified_identity", f"content/{name}"
 
 
 def _body(root: etree._Element, document: DocumentModel, pdf: bytes) -> Iterator[tuple[str, str]]:
