@@ -12,9 +12,9 @@ from navette_contracts.events import RecipientRole
 from navette_documents.codes import SPECIALTIES
 from navette_documents.identifiers import parse_finess, parse_rpps
 from navette_documents.imaging_codes import CONTRAINDICATIONS
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from navette_report.domain.fields import Identifier, Line, Prose, RecipientId, Strict, StudyUid
+from navette_report.domain.fields import Identifier, Line, Moment, Prose, RecipientId, Strict, StudyUid
 from navette_report.domain.imaging import Act, Laterality
 
 __all__ = [
@@ -78,8 +78,8 @@ class Exam(ImagingRequest):
     further_requests: Annotated[tuple[ImagingRequest, ...], Field(max_length=20)] = ()
     """The others, when one report answers several requests (DB/RIS.08)."""
     study_instance_uid: StudyUid
-    started_at: AwareDatetime
-    ended_at: AwareDatetime | None = None
+    started_at: Moment
+    ended_at: Moment | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
