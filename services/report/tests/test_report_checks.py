@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from navette_contracts.events import Ins
 from navette_report.adapters.workshop import Workshop
@@ -73,6 +75,19 @@ def test_a_matricule_in_the_document_of_an_unqualified_patient_is_found(samples,
     unqualified = samples.document(identity=samples.identity(qualified=False))
     found = rules(unqualified, files.cda, files.pdf)
     assert {"ins_of_unqualified_identity", "matricule_of_unqualified_identity"} <= found
+
+
+@pytest.mark.dsr("RIS.INS.37")
+@pytest.mark.parametrize("level", ["N1", "N3"])
+@pytest.mark.parametrize("shown", ["284053818504213", "2 84 05 38 185 042 | 13", "2\u00a084\u00a005 38 185 042 13"])
+def test_a_matricule_typed_into_the_text_of_an_unqualified_patient_is_found(samples, workshop, level, shown):
+    content = samples.content(findings=f"Scanner normal.\nN° de sécurité sociale {shown}.")
+    qualified = samples.document(content=content, site=samples.site(cda_level=level))
+    assert workshop.make(qualified).findings == ()
+    unqualified = dataclasses.replace(qualified, patient=samples.identity(qualified=False))
+    assert ("matricule_of_unqualified_identity", "content/findings") in {
+        (one.rule, one.path) for one in workshop.make(unqualified).findings
+    }
 
 
 def test_another_signatory_than_the_one_who_signed_is_found(samples, good, make_rpps):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -66,6 +67,29 @@ def test_the_examination_its_author_and_its_requester_are_read(read: Any, refere
     assert (one.author.rpps, one.author.name) == (make_rpps(27), "CHARLIE RADIOLOGUE")
     assert [(person.rpps, person.role.value) for person in one.correspondents] == [(make_rpps(1), "requester")]
     assert one.document_id == "filler:ACN778"
+
+
+@pytest.mark.dsr("DB/RIS.08")
+def test_each_request_that_the_message_answers_is_read_once(read: Any, reference: Any) -> None:
+    data = reference("oru_r01_legacy_text")
+    (first,) = [line for line in data.split(b"\r") if line.startswith(b"OBR|")]
+    second = first.replace(b"PL778", b"PL779").replace(b"ACN778", b"ACN779")
+    exam = read(data.replace(first, b"\r".join((first, first, second)))).exam
+    assert (exam.accession_number, exam.placer_number) == ("ACN778", "PL778")
+    assert exam.further == (("ACN779", "PL779"),)
+
+
+@pytest.mark.dsr("DB/RIS.08")
+def test_the_other_requests_that_a_cda_names_are_read_too(read: Any, reference: Any) -> None:
+    data = reference("mdm_t02_init_full")
+    (sent,) = re.findall(rb"Base64\^([A-Za-z0-9+/=]{9000,})", data)
+    (order,) = re.findall(rb"<inFulfillmentOf.*?</inFulfillmentOf>", base64.b64decode(sent), re.S)
+    known = read(data).exam
+    other = order.replace(known.accession_number.encode(), b"ACN779").replace(known.placer_number.encode(), b"PL779")
+    document = base64.b64decode(sent).replace(order, order + other)
+    exam = read(data.replace(sent, base64.b64encode(document))).exam
+    assert (exam.accession_number, exam.placer_number) == (known.accession_number, known.placer_number)
+    assert (known.further, exam.further) == ((), (("ACN779", "PL779"),))
 
 
 def test_escapes_of_formatted_text_become_lines(read: Any, reference: Any) -> None:

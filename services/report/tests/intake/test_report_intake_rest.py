@@ -62,6 +62,20 @@ async def test_a_pdf_of_real_size_is_taken(links: Any) -> None:
         assert (await http.get(f"/reports/{taken.json()['report_id']}/received")).content == pdf
 
 
+@pytest.mark.dsr("DB/RIS.08")
+async def test_every_request_it_answers_reaches_the_draft_and_finds_it_again(links: Any) -> None:
+    await links.identify()
+    other = {"accession_number": "ACN-10", "order_placer_number": "OPN-10"}
+    exam = submission(links)["exam"]
+    first = await post(links, submission(links, exam=exam | {"further_requests": [other]}))
+    assert first.status_code == 201, first.text
+    report = await links.report(first.json()["report_id"])
+    assert report["content"]["exam"]["further_requests"] == [other]
+    # The examination is known by each of its numbers: nothing is drafted twice for it.
+    again = submission(links, document_id="DOC-2", exam=exam | {"accession_number": "ACN-10"})
+    assert (await post(links, again, key="key-0002")).json()["reason"] == "exam_already_reported"
+
+
 async def test_another_body_under_the_same_key_is_refused(links: Any) -> None:
     await links.identify()
     await post(links, submission(links))

@@ -223,7 +223,9 @@ async def test_a_document_that_fails_its_checks_is_held_visibly_and_leaves_once_
 
     await until(held)
     journey = await world.journey(report_id)
-    assert journey["report"]["findings"] == [{"rule": "time_zone", "path": "effectiveTime"}]
+    (found,) = journey["report"]["findings"]
+    assert (found["rule"], found["path"]) == ("time_zone", "effectiveTime")
+    assert found["label"].endswith("prévenez l’exploitation.")
     assert {line["reason"] for line in journey["lines"]} == {"document_held"}
     assert outbox_events.of(ReportComposed, report_id) == []
     assert await world.service.database["documents.files"].count_documents({"metadata.report_id": report_id}) == 0

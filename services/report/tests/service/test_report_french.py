@@ -33,6 +33,8 @@ WRONG_BODIES: list[dict[str, Any]] = [
 WRONG_QUERIES = (
     "",
     "state=nonsense&limit=0&examined_from=hier&days=x&day=demain&seconds=-1&rpps=1&site_id=" + LONG,
+    "rpps=99700000013&day=9999-12-31&examined_to=9999-12-31&until=9999-12-31",
+    "rpps=99700000013&day=0001-01-01&examined_from=0001-01-01&since=0001-01-01&until=0001-01-02",
     "limit=1000000&rpps=99700000001&since=2026-02-02&until=2026-02-01&worklist=none&days=9999&seconds=1e9",
 )
 
@@ -59,7 +61,9 @@ def wrong_contents(samples: Any) -> Iterator[dict[str, Any]]:
     yield good | {"correspondents": [correspondent, correspondent | {"recipient_id": "b"}]}
     yield good | {"correspondents": [correspondent, correspondent]}
     yield good | {"contraindications": ["x"]}
-    for name, value in (("ended_at", "2020-01-01T00:00:00Z"), ("study_instance_uid", "a"), ("started_at", "hier")):
+    for name, value in (("ended_at", "2020-01-01T00:00:00Z"), ("study_instance_uid", "a"), ("started_at", "hier"),
+        ("started_at", "0001-01-01T00:00:00+14:00"), ("ended_at", "9999-12-31T23:59:59-12:00"),
+    ):  # fmt: skip
         yield good | {"exam": good["exam"] | {name: value}}
 
 

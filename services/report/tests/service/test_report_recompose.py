@@ -49,7 +49,9 @@ async def recompose(world: Any, report_id: str, *roles: str, **claims: Any) -> A
 async def test_a_held_document_leaves_once_its_cause_is_corrected(world, outbox_events, refusing):
     report_id = await held_report(world)
     journey = await world.journey(report_id)
-    assert journey["report"]["findings"] == [{"rule": SENTENCE, "path": "ClinicalDocument[1]/recordTarget[1]"}]
+    (found,) = journey["report"]["findings"]
+    # The rules of the ANS are quoted as they are.
+    assert found == {"rule": SENTENCE, "path": "ClinicalDocument[1]/recordTarget[1]", "label": SENTENCE}
 
     again = await recompose(world, report_id, "administrator")
     assert (again.status_code, again.json()["state"]) == (200, "held")
@@ -62,6 +64,31 @@ async def test_a_held_document_leaves_once_its_cause_is_corrected(world, outbox_
     assert len(outbox_events.of(ReportComposed, report_id)) == 1
     acts = [event.action for event, _ in outbox_events.seen if isinstance(event, AccessRecorded)]
     assert acts.count("report.recompose") == 2
+
+
+@pytest.mark.dsr("RIS.INS.37")
+async def test_a_matricule_in_the_text_holds_the_report_until_the_identity_is_qualified(world, outbox_events):
+    patient_id = world.new_patient()
+    await world.identify(patient_id, qualified=False)
+    text = "Sans anomalie. N° 2 84 05 38 185 042 | 13."
+    report_id = await world.draft(patient_id, findings=text)
+    assert (await world.sign(report_id)).status_code == 200
+
+    async def held() -> bool:
+        return bool((await world.journey(report_id))["report"]["findings"])
+
+    await until(held)
+    async with world.radiologist() as doctor:
+        # A correction being written does not take the reason away from the page.
+        corrected = world.samples.content().model_dump(mode="json")
+        body = {"built_on": 1, "content": corrected}
+        assert (await doctor.post(f"/reports/{report_id}/replace", json=body)).status_code == 201
+        page = (await doctor.get(f"/pages/reports/{report_id}")).text
+        assert "Un matricule INS figure dans le compte rendu" in page
+        assert (await doctor.post(f"/reports/{report_id}/abandon")).status_code == 200
+    assert outbox_events.of(ReportComposed, report_id) == []
+    await world.identify(patient_id, qualified=True, revision=2)
+    await world.become(report_id, dmp="scheduled", corr_1="scheduled", patient="scheduled")
 
 
 async def test_only_what_is_held_is_composed_again(world):

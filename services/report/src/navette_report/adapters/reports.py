@@ -69,8 +69,8 @@ def _row(report: Report) -> dict[str, Any]:
         "state": report.current.state.value,
         "awaits_identity": awaits_identity(report),
         "worklists": worklists_of(report),
-        "accession_number": report.current.content.exam.accession_number,
-        "placer_number": report.current.content.exam.order_placer_number,
+        "accession_number": list(report.current.content.exam.accession_numbers),
+        "placer_number": list(report.current.content.exam.order_placer_numbers),
         "examined_at": report.current.content.exam.started_at,
         "updated_at": report.updated_at,
         "signatures": [

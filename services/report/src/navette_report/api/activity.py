@@ -17,11 +17,12 @@ from navette_report.api.access import record
 from navette_report.api.act_words import CHOICES
 from navette_report.api.schemas import Answer
 from navette_report.domain.activity import MASKS, Dashboard, Period, Place, Tally, spans
+from navette_report.domain.fields import Day
 from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.read_activity import read_activity
 
 Administrator = Annotated[Principal, require("administrator")]
-Day = Annotated[date | None, Query(description="Jour de référence, aujourd'hui par défaut")]
+Reference = Annotated[Day | None, Query(description="Jour de référence, aujourd'hui par défaut")]
 _PERIODS = {Period.MONTH: "Mois en cours", Period.YEAR: "Année en cours", Period.PREVIOUS_YEAR: "Année précédente"}
 _PARTIES = {
     Audience.DMP: "alimentés au DMP",
@@ -79,11 +80,11 @@ def activity_routes(service: Service, desk: Desk) -> APIRouter:
         return ActivityAnswer(day=wanted, figures=list(_figures(dashboard, wanted, desk)))
 
     @router.get("/activity")
-    async def read_json(caller: Administrator, day: Day = None) -> ActivityAnswer:
+    async def read_json(caller: Administrator, day: Reference = None) -> ActivityAnswer:
         return await figures(caller, day)
 
     @router.get("/activity.csv", response_class=Response)
-    async def read_csv(caller: Administrator, day: Day = None) -> Response:
+    async def read_csv(caller: Administrator, day: Reference = None) -> Response:
         answer = await figures(caller, day)
         name = f"activite-{answer.day.isoformat()}.csv"
         return Response(

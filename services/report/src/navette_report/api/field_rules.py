@@ -21,12 +21,15 @@ FIELD_RULES: Mapping[str, str] = {
     "unknown_region": "région anatomique inconnue",
     "unknown_body_site": "localisation anatomique inconnue",
     "unknown_dose_quantity": "grandeur dosimétrique inconnue",
+    "date_out_of_range": "une date entre 1900 et 2199 est attendue",
     "ended_before_it_started": "la fin de l’examen précède son début",
     "role_of_a_professional": "un correspondant est le demandeur ou reçoit une copie",
     "rpps_or_finess_required": "un correspondant est désigné par son RPPS ou son FINESS",
     "recipient_ids_must_differ_and_not_be_reserved": (
         "les identifiants des correspondants doivent être différents, et ni « patient » ni « dmp »"
     ),
+    "study_of_no_act": "l’étude de l’examen est celle d’un de ses actes au moins",
+    "request_named_twice": "la même demande est indiquée deux fois",
     "one_requester_at_most": "un seul demandeur au plus",
     "atc_code_and_label_go_together": "le code ATC et son libellé vont ensemble",
     "ccam_code_and_label_go_together": "le code CCAM et son libellé vont ensemble",

@@ -16,6 +16,7 @@ from navette_documents.identifiers import parse_rpps
 from navette_report.adapters.portability import archive, documents_to_export
 from navette_report.api.access import record
 from navette_report.api.field_rules import invalid
+from navette_report.domain.fields import Day
 from navette_report.domain.portability import Exported, Request
 from navette_report.settings import ReportSettings
 from navette_report.use_cases.compose_report import Desk
@@ -31,8 +32,8 @@ def portability_routes(service: Service, desk: Desk, settings: ReportSettings) -
     async def export(
         caller: Administrator,
         rpps: Annotated[str, Query(description="RPPS du professionnel")],
-        since: Annotated[date | None, Query(description="Premier jour, inclus")] = None,
-        until: Annotated[date | None, Query(description="Dernier jour, inclus")] = None,
+        since: Annotated[Day | None, Query(description="Premier jour, inclus")] = None,
+        until: Annotated[Day | None, Query(description="Dernier jour, inclus")] = None,
     ) -> StreamingResponse:
         """An archive that was interrupted lacks its end, and no program opens it."""
         last = until or service.clock.now().astimezone(desk.zone).date()

@@ -10,7 +10,7 @@ from navette_chassis import Service
 from navette_documents.sites import share_identities
 
 from navette_report.adapters.patients import KnownPatient
-from navette_report.api import act_words, french
+from navette_report.api import act_words, french, french_findings
 from navette_report.domain.identity import is_minor
 from navette_report.domain.ins_datamatrix import NATURE
 from navette_report.domain.journey import FAILURES, LineState
@@ -64,6 +64,7 @@ class Renderer:
         )
         self._environment.globals.update(
             fr=french,
+            finding=french_findings.finding,
             words=act_words,
             marks=_MARKS,
             steps=_STEPS,

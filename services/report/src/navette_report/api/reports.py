@@ -20,6 +20,7 @@ from navette_report.api.schemas import (
     ReportList,
 )
 from navette_report.api.unchanged import etag
+from navette_report.domain.fields import Day
 from navette_report.domain.identity import IdentityGap
 from navette_report.domain.lifecycle import State
 from navette_report.domain.report import Report
@@ -71,8 +72,8 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
         state: State | None = None,
         patient_id: Annotated[str | None, Query(max_length=128)] = None,
         site_id: Annotated[str | None, Query(max_length=128)] = None,
-        examined_from: date | None = None,
-        examined_to: date | None = None,
+        examined_from: Day | None = None,
+        examined_to: Day | None = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> ReportList:
         wanted = Wanted(

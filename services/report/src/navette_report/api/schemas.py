@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from navette_report.api import french
+from navette_report.api import french, french_findings
 from navette_report.domain.acts import offered
 from navette_report.domain.content import ReportContent
 from navette_report.domain.fields import Strict
@@ -157,6 +157,7 @@ class ReportAnswer(Answer):
     updated_at: datetime
     editions: list[EditionAnswer]
     findings: list[dict[str, str]]
+    """Why the document of the validated version is held: rule, path, and `label` in French."""
     versions: list[VersionAnswer]
     offers: list[OfferAnswer]
     origin: Origin | None
@@ -196,7 +197,10 @@ class ReportAnswer(Answer):
                 )
                 for one in version.editions
             ],
-            findings=[one.model_dump() for one in version.findings],
+            findings=[
+                one.model_dump() | {"label": french_findings.finding(one)}
+                for one in (report.validated or version).findings
+            ],
             versions=[VersionAnswer.of(one) for one in report.versions],
             origin=version.origin,
             offers=[

@@ -40,6 +40,12 @@ _ORDER = (
 _LOCAL_TIME = re.compile(r"\d{14}[+-]\d{4}", re.ASCII)
 _MATRICULE = re.compile(r"(?<!\d)[12]\d{4}(?:\d\d|2[AB])\d{8}(?!\d)", re.ASCII)
 
+_TYPED_MATRICULE = re.compile(r"(?<!\d)[12]\s?\d\d\s?\d\d\s?(?:\d\d|2[AB])\s?\d{3}\s?\d{3}\s?\|?\s?\d\d(?!\d)")
+"""A matricule as people type it, in groups or not."""
+_TYPED = (
+    "title", "indication", "medical_history", "surgical_history", "technique", "comparison", "findings", "conclusion",
+)  # fmt: skip
+
 
 def check_document(document: DocumentModel, cda: bytes, pdf: bytes, *, production: bool) -> tuple[Finding, ...]:
     """What is wrong with the two files of `document`; empty when they may leave.
@@ -137,15 +143,19 @@ def _rpps(person: ProfessionalHeader) -> str | None:
 
 
 def _order_and_acts(header: CdaHeader, document: DocumentModel) -> Iterator[tuple[str, str]]:
-    accession = header.orders[0].accession if header.orders else None
-    if accession is None or accession.extension != document.content.exam.accession_number:
+    exam = document.content.exam
+    accessions = [order.accession.extension if order.accession else None for order in header.orders]
+    if accessions != [one.accession_number for one in exam.requests]:
         yield "accession_number", "inFulfillmentOf/order"
+    placers = [order.order_id.extension if order.order_id else None for order in header.orders]
+    if placers != [one.order_placer_number for one in exam.requests]:
+        yield "order_placer_number", "inFulfillmentOf/order"
     acts = tuple(act for act in header.acts if act.code is None or act.code.code != SCREENING.code)
     if len(acts) != len(document.content.acts) or header.acts[: len(acts)] != acts:
         yield "one_per_act", "documentationOf"
-    for place, act in enumerate(acts, 1):
+    for place, (act, done) in enumerate(zip(acts, document.content.acts, strict=False), 1):
         path = f"documentationOf[{place}]/serviceEvent"
-        if act.study_uid != document.content.exam.study_instance_uid:
+        if act.study_uid != document.content.study_of(done):
             yield "study_instance_uid", path
         if act.code is None or not act.modalities or not act.regions:
             yield "act_modality_and_region", path
@@ -179,6 +189,11 @@ def _patient(
         texts = (element.text or "", element.get("extension", ""), element.get("value", ""))
         if any(is_valid_matricule(found) for text in texts for found in _MATRICULE.findall(text)):
             yield "matricule_of_unqualified_identity", etree.QName(element).localname
+    # What an author typed is inside the PDF too, where it cannot be read again.
+    for name in _TYPED:
+        for found in _TYPED_MATRICULE.findall(getattr(document.content, name)):
+            if is_valid_matricule(re.sub(r"[\s|]", "", found)):
+                yield "matricule_of_unqualified_identity", f"content/{name}"
 
 
 def _body(root: etree._Element, document: DocumentModel, pdf: bytes) -> Iterator[tuple[str, str]]:

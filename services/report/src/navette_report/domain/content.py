@@ -10,11 +10,11 @@ from typing import Annotated, Self
 
 from navette_contracts.events import RecipientRole
 from navette_documents.codes import SPECIALTIES
-from navette_documents.identifiers import parse_finess, parse_oid, parse_rpps
+from navette_documents.identifiers import parse_finess, parse_rpps
 from navette_documents.imaging_codes import CONTRAINDICATIONS
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from navette_report.domain.fields import Identifier, Line, Prose, RecipientId, Strict
+from navette_report.domain.fields import Identifier, Line, Moment, Prose, RecipientId, Strict, StudyUid
 from navette_report.domain.imaging import Act, Laterality
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Civility",
     "Correspondent",
     "Exam",
+    "ImagingRequest",
     "Laterality",
     "Line",
     "Prose",
@@ -63,21 +64,51 @@ class Title(StrEnum):
     PG = "PG"
 
 
-class Exam(Strict):
-    """The examination reported on. Times are aware."""
+class ImagingRequest(Strict):
+    """One request that the report answers: the number the RIS gave it, and the one of who asked."""
 
     accession_number: Identifier
     order_placer_number: Identifier | None = None
     """None when there was no electronic request."""
-    study_instance_uid: Annotated[str, AfterValidator(lambda v: parse_oid(v, field="study_instance_uid"))]
-    started_at: AwareDatetime
-    ended_at: AwareDatetime | None = None
+
+
+class Exam(ImagingRequest):
+    """The examination reported on, with the numbers of its first request. Times are aware."""
+
+    further_requests: Annotated[tuple[ImagingRequest, ...], Field(max_length=20)] = ()
+    """The others, when one report answers several requests (DB/RIS.08)."""
+    study_instance_uid: StudyUid
+    started_at: Moment
+    ended_at: Moment | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.ended_at is not None and self.ended_at < self.started_at:
             raise ValueError("ended_before_it_started")
         return self
+
+    @model_validator(mode="after")
+    def _requests_told_apart(self) -> Self:
+        numbers = [(one.accession_number, one.order_placer_number) for one in self.requests]
+        if len(numbers) != len(set(numbers)):
+            raise ValueError("request_named_twice")
+        return self
+
+    @property
+    def requests(self) -> tuple[ImagingRequest, ...]:
+        """All requests, the first one first."""
+        first = ImagingRequest(accession_number=self.accession_number, order_placer_number=self.order_placer_number)
+        return (first, *self.further_requests)
+
+    @property
+    def accession_numbers(self) -> tuple[str, ...]:
+        """Each accession number once."""
+        return tuple(dict.fromkeys(one.accession_number for one in self.requests))
+
+    @property
+    def order_placer_numbers(self) -> tuple[str, ...]:
+        """Each order placer number once."""
+        return tuple(dict.fromkeys(one.order_placer_number for one in self.requests if one.order_placer_number))
 
 
 class Correspondent(Strict):
@@ -168,6 +199,22 @@ class ReportContent(Strict):
         if sum(one.role is RecipientRole.REQUESTER for one in self.correspondents) > 1:
             raise ValueError("one_requester_at_most")
         return self
+
+    @model_validator(mode="after")
+    def _study_of_an_act(self) -> Self:
+        # The header names studies act by act: one that no act belongs to would be left out of it.
+        if self.exam.study_instance_uid not in self.studies:
+            raise ValueError("study_of_no_act")
+        return self
+
+    def study_of(self, act: Act) -> str:
+        """Study Instance UID of the images of one act."""
+        return act.study_instance_uid or self.exam.study_instance_uid
+
+    @property
+    def studies(self) -> tuple[str, ...]:
+        """Study Instance UIDs of all acts, each once."""
+        return tuple(dict.fromkeys(self.study_of(act) for act in self.acts))
 
     @property
     def dose_missing(self) -> bool:

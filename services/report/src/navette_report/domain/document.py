@@ -50,9 +50,9 @@ class DocumentModel:
     """The version this one annuls and replaces; None for a first version (RIS.MSS.15)."""
 
     @property
-    def image_url(self) -> str | None:
-        """Where the images are shown, None when the site offers no link."""
-        return self.site.image_url(self.content.exam.study_instance_uid)
+    def image_urls(self) -> tuple[str, ...]:
+        """Where the images are shown, one address per study; none when the site offers no link."""
+        return tuple(filter(None, map(self.site.image_url, self.content.studies)))
 
     def __repr__(self) -> str:
         return f"DocumentModel({self.unique_id})"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from navette_documents.identifiers import parse_oid
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from navette_report.domain.repertoire import clean, is_printable
+
+_Date = TypeVar("_Date", bound=date)
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
 
 
 def _line(value: str) -> str:
@@ -25,12 +30,25 @@ def _prose(value: str) -> str:
     return value
 
 
+def _within_reach(value: _Date) -> _Date:
+    # Neither a day of reports, nor one that calendars and the database can count from.
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise ValueError("date_out_of_range")
+    return value
+
+
+Day = Annotated[date, AfterValidator(_within_reach)]
+"""A day people ask for."""
+Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+"""An instant of an examination, aware."""
 Line = Annotated[str, Field(max_length=200), AfterValidator(_line)]
 """One line of printable text."""
 Prose = Annotated[str, Field(max_length=60_000), AfterValidator(_prose)]
 """Paragraphs: lines; an empty line separates, "- " opens an item of a list."""
 Identifier = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")]
 """Identifier given by another system (accession number, order number): visible ASCII, at most 64."""
+StudyUid = Annotated[str, AfterValidator(lambda value: parse_oid(value, field="study_instance_uid"))]
+"""Study Instance UID."""
 RecipientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
 
 

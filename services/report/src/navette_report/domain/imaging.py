@@ -13,7 +13,7 @@ from navette_documents.codes import MODALITIES, REGIONS, Code
 from navette_documents.imaging_codes import BODY_SITES, DOSE_QUANTITIES, SITE_OF_REGION
 from pydantic import AfterValidator, Field, model_validator
 
-from navette_report.domain.fields import Line, Prose, Strict
+from navette_report.domain.fields import Line, Prose, Strict, StudyUid
 
 IRRADIATING = frozenset({"BMD", "CR", "CT", "DX", "IO", "MG", "NM", "PT", "PX", "RF", "RG", "XA"})
 """Modalities whose dose a report has to state."""
@@ -141,6 +141,8 @@ class Act(Strict):
     body_site: Annotated[str, AfterValidator(_body_site)] | None = None
     """More precise than the region, from BODY_SITES."""
     laterality: Laterality | None = None
+    study_instance_uid: StudyUid | None = None
+    """Study of this act when the report covers several; that of the examination otherwise."""
     contrast: Annotated[tuple[Contrast, ...], Field(max_length=5)] = ()
     exposure: Exposure | None = None
     dose_unavailable: bool = False

@@ -55,7 +55,9 @@ Colonnes de index.csv
   version_document               versionNumber du CDA ; le document porte le même setId d'une version à l'autre
   etat                           état de cette version (composed : en vigueur ; withdrawn : annulée...)
   titre, numero_examen, numero_demande, etude_dicom, date_examen
-                                 titre, Accession Number, Order Placer Number, Study Instance UID, début de l'examen
+                                 titre, Accession Number, Order Placer Number, Study Instance UID, début de l'examen ;
+                                 plusieurs numéros sont séparés par une espace ; une apostrophe est ajoutée devant un
+                                 texte qui commence par = + - @ (il serait calculé par un tableur), pas dans index.json
   ins_qualifiee                  oui si le document porte l'identité nationale de santé (INS)
   niveau_cda                     N1 (PDF seul) ou N3 (corps structuré)
   identifiant_unique             ClinicalDocument/id
@@ -128,9 +130,9 @@ def row_of(one: Exported, site: Site, lines: Sequence[Mapping[str, str]]) -> Row
         "version_document": reference.version_number,
         "etat": one.version.state.value,
         "titre": one.version.content.title,
-        "numero_examen": exam.accession_number,
-        "numero_demande": exam.order_placer_number or "",
-        "etude_dicom": exam.study_instance_uid,
+        "numero_examen": " ".join(exam.accession_numbers),
+        "numero_demande": " ".join(exam.order_placer_numbers),
+        "etude_dicom": " ".join(one.version.content.studies),
         "date_examen": exam.started_at.isoformat(),
         "ins_qualifiee": "oui" if one.edition.ins_qualified else "non",
         "niveau_cda": reference.level,

@@ -178,8 +178,8 @@ class _Placing:
             return None
         if len(alive) > 1:
             raise Unfit("exam_ambiguous")
-        ordered = alive[0].current.content.exam.order_placer_number
-        if exam.placer_number and ordered and ordered != exam.placer_number:
+        ordered = alive[0].current.content.exam.order_placer_numbers
+        if exam.placer_number and ordered and exam.placer_number not in ordered:
             raise Unfit("order_disagrees")
         if not is_open_for_a_text(alive[0]):
             raise Unfit("exam_already_reported")

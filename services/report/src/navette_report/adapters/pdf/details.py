@@ -90,13 +90,14 @@ def remote_rows(document: DocumentModel) -> list[tuple[str, str]]:
     ]
 
 
-def images(document: DocumentModel) -> dict[str, Any] | None:
-    """The link to the images and its QR code as pixels, None when the site offers no link."""
-    url = document.image_url
-    if url is None:
-        return None
+def images(document: DocumentModel) -> list[dict[str, Any]]:
+    """The links to the images, one per study, each with its QR code as pixels; none when the site offers no link."""
+    return [{"url": url, **_qr_code(url)} for url in document.image_urls]
+
+
+def _qr_code(url: str) -> dict[str, Any]:
     rows = [[0 if module else 255 for module in row] for row in segno.make(url, error="m", micro=False).matrix]
     side, edge = len(rows) + 2 * _QUIET, [255] * _QUIET
     blank = [255] * side
     framed = [blank] * _QUIET + [edge + row + edge for row in rows] + [blank] * _QUIET
-    return {"url": url, "pixels": [value for row in framed for value in row], "side": side}
+    return {"pixels": [value for row in framed for value in row], "side": side}

@@ -187,9 +187,9 @@ def _exam(document: DocumentModel) -> list[dict[str, str]]:
     if content.screening:
         rows.append(("Contexte", "Examen de dépistage"))
     rows += remote_rows(document)
-    rows.append(("N° d’examen", exam.accession_number))
-    if exam.order_placer_number is not None:
-        rows.append(("N° de demande", exam.order_placer_number))
+    rows.append(("N° d’examen", ", ".join(exam.accession_numbers)))
+    if exam.order_placer_numbers:
+        rows.append(("N° de demande", ", ".join(exam.order_placer_numbers)))
     return [{"label": label, "value": value} for label, value in rows]
 
 

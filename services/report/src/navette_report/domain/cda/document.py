@@ -65,7 +65,7 @@ def build_cda(document: DocumentModel, pdf: bytes) -> bytes:
     people.add_recipients(root, document.content.correspondents)
     people.add_legal_authenticator(root, document)
     people.add_participants(root, document.content)
-    _order(root, document)
+    _orders(root, document)
     for act in document.content.acts:
         _act(root, act, document)
     if document.content.screening:
@@ -105,22 +105,23 @@ def _identification(root: Element, document: DocumentModel) -> None:
     add(root, "versionNumber", value=str(document.version_number))
 
 
-def _order(root: Element, document: DocumentModel) -> None:
-    exam, uids = document.content.exam, document.site.uids
-    order = add(add(root, "inFulfillmentOf"), "order")
-    if exam.order_placer_number is None:
-        add(order, "id", nullFlavor="NA")
-    else:
-        add(order, "id", root=uids.child(ORDER_ARC), extension=exam.order_placer_number)
-    accession = etree.SubElement(order, f"{{{DICOM}}}accessionNumber")
-    accession.set("root", uids.child(ACCESSION_ARC))
-    accession.set("extension", exam.accession_number)
+def _orders(root: Element, document: DocumentModel) -> None:
+    """One per request, each with its two numbers (DB/RIS.08)."""
+    uids = document.site.uids
+    for request in document.content.exam.requests:
+        order = add(add(root, "inFulfillmentOf"), "order")
+        if request.order_placer_number is None:
+            add(order, "id", nullFlavor="NA")
+        else:
+            add(order, "id", root=uids.child(ORDER_ARC), extension=request.order_placer_number)
+        accession = etree.SubElement(order, f"{{{DICOM}}}accessionNumber")
+        accession.set("root", uids.child(ACCESSION_ARC))
+        accession.set("extension", request.accession_number)
 
 
 def _act(root: Element, act: Act, document: DocumentModel) -> None:
-    exam = document.content.exam
     event = add(add(root, "documentationOf"), "serviceEvent", classCode="ACT")
-    add(event, "id", root=exam.study_instance_uid)
+    add(event, "id", root=document.content.study_of(act))
     code = add_act_code(event, act)
     add_qualified(code, MODALITIES[act.modality], MODALITY_QUALIFIER)
     add_qualified(code, REGIONS[act.region], REGION_QUALIFIER)

@@ -8,12 +8,20 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 
 from navette_documents.cda_header import NAMESPACE, read_header
-from navette_documents.cda_model import ActHeader, CdaHeader, PatientHeader
+from navette_documents.cda_model import ActHeader, CdaHeader, OrderHeader, PatientHeader
 from navette_documents.errors import InvalidValue
 from navette_documents.hl7dates import parse_ts
 from navette_documents.xml import XmlRefused, parse_xml
 
-from navette_report.domain.intake.claims import Body, ExamClaim, Form, PatientClaim, ReceivedReport, Unfit
+from navette_report.domain.intake.claims import (
+    Body,
+    ExamClaim,
+    Form,
+    PatientClaim,
+    ReceivedReport,
+    Unfit,
+    other_requests,
+)
 from navette_report.domain.intake.plain import plain
 
 
@@ -45,19 +53,26 @@ def _same_patient(patient: PatientHeader, claim: PatientClaim) -> bool:
 
 
 def _completed(exam: ExamClaim, header: CdaHeader, zone: tzinfo) -> ExamClaim:
-    order = header.orders[0] if header.orders else None
-    accession = order.accession.extension if order and order.accession else None
-    placer = order.order_id.extension if order and order.order_id else None
+    orders = [_numbers(order) for order in header.orders]
+    accession, placer = orders[0] if orders else ("", "")
+    first = (exam.accession_number or accession, exam.placer_number or placer)
     act = header.acts[0] if header.acts else None
     return replace(
         exam,
-        accession_number=exam.accession_number or accession or "",
-        placer_number=exam.placer_number or placer or "",
+        accession_number=first[0],
+        placer_number=first[1],
+        further=exam.further or other_requests(orders if first in orders else orders[1:], *first),
         study_instance_uid=exam.study_instance_uid or (act.study_uid if act else None) or "",
         started_at=exam.started_at or _start(act, zone),
         codes=exam.codes + _codes(act),
         modality=exam.modality or (act.modalities[0].code if act and act.modalities else ""),
     )
+
+
+def _numbers(order: OrderHeader) -> tuple[str, str]:
+    """Accession number and order placer number of one request, "" for what is not said."""
+    accession, placer = order.accession, order.order_id
+    return (accession.extension if accession else None) or "", (placer.extension if placer else None) or ""
 
 
 def _codes(act: ActHeader | None) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -68,8 +68,24 @@ class ExamClaim:
     label: str
     modality: str
     """DICOM code of the section, "" when not said."""
+    further: tuple[tuple[str, str], ...] = ()
+    """Accession and order placer number of the other requests it answers; "" for no placer number."""
     acts: tuple[Act, ...] = ()
     """The acts themselves, when the sender speaks in our terms."""
+
+
+def other_requests(found: Iterable[tuple[str, str]], accession: str, placer: str) -> tuple[tuple[str, str], ...]:
+    """The pairs of numbers that name another request than the first one, each once.
+
+    A pair without accession number is another order of the same one; without placer number, of an accession number
+    that is known already, it says nothing new.
+    """
+    known = {(accession, placer): None}
+    for their_accession, their_placer in found:
+        pair = (their_accession or accession, their_placer)
+        if their_placer or pair[0] not in {one for one, _ in known}:
+            known.setdefault(pair)
+    return tuple(known)[1:]
 
 
 @dataclass(frozen=True, slots=True)

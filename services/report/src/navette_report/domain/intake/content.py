@@ -33,6 +33,10 @@ def new_content(report: ReceivedReport, exams: Mapping[str, KnownExam]) -> Repor
         "exam": {
             "accession_number": exam.accession_number,
             "order_placer_number": exam.placer_number or None,
+            "further_requests": [
+                {"accession_number": accession, "order_placer_number": placer or None}
+                for accession, placer in exam.further
+            ],
             "study_instance_uid": exam.study_instance_uid,
             "started_at": exam.started_at,
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 
 from navette_documents.errors import InvalidValue
@@ -19,6 +19,7 @@ from navette_report.domain.intake.claims import (
     PatientClaim,
     ReceivedReport,
     Unfit,
+    other_requests,
 )
 from navette_report.domain.intake.people import author_of, correspondents_of
 from navette_report.domain.intake.senders import Sender
@@ -151,17 +152,30 @@ def _exam(message: Message, sender: Sender, zone: tzinfo) -> ExamClaim:
     ipc = message.get("IPC")
     first = {"OBR-3": _number(obr, 3), "OBR-18": _number(obr, 18), "IPC-1": _number(ipc, 1)}[sender.accession_field]
     accession = _first((first, _number(ipc, 1), _number(obr, 3), _number(orc, 3), _number(txa, 15)))
+    placer = _first((_number(obr, 2), _number(orc, 2), _number(txa, 14)))
     what = None if obr is None else obr.first(4)
     codes = () if what is None else tuple(code for n in (1, 4) if (code := what.component(n).strip()))
     return ExamClaim(
         accession_number=accession,
-        placer_number=_first((_number(obr, 2), _number(orc, 2), _number(txa, 14))),
+        placer_number=placer,
+        further=other_requests(_further(message, sender), accession, placer),
         study_instance_uid=_study(message),
         started_at=_moment((obr, 7), (txa, 4), zone=zone),
         codes=codes,
         label="" if what is None else what.component(2).strip(),
         modality="" if obr is None else obr.value(24).upper(),
     )
+
+
+def _further(message: Message, sender: Sender) -> Iterator[tuple[str, str]]:
+    """Accession and order placer number of the requests after the first, where the sender puts them."""
+    if sender.accession_field == "IPC-1":
+        for ipc in message.all("IPC")[1:]:
+            yield _number(ipc, 1), ""
+        return
+    field = 18 if sender.accession_field == "OBR-18" else 3
+    for obr in message.all("OBR")[1:]:
+        yield _number(obr, field), _number(obr, 2)
 
 
 def _study(message: Message) -> str:

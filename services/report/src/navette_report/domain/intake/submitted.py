@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Annotated, Self
 
 from navette_documents.identifiers import INS_OIDS, is_valid_matricule, parse_oid, parse_rpps
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from navette_report.domain.content import Correspondent
-from navette_report.domain.fields import Identifier, Line, Prose, Strict
+from navette_report.domain.content import Correspondent, ImagingRequest
+from navette_report.domain.fields import Identifier, Line, Moment, Prose, Strict
 from navette_report.domain.imaging import Act
 from navette_report.domain.intake.bodies import decoded
 from navette_report.domain.intake.claims import (
@@ -81,8 +81,9 @@ class SubmittedExam(Strict):
 
     accession_number: Identifier
     order_placer_number: Identifier | None = None
+    further_requests: Annotated[tuple[ImagingRequest, ...], Field(max_length=20)] = ()
     study_instance_uid: Annotated[str, AfterValidator(lambda v: parse_oid(v, field="study_instance_uid"))] | None = None
-    started_at: AwareDatetime | None = None
+    started_at: Moment | None = None
     title: Line | None = None
     acts: Annotated[tuple[Act, ...], Field(max_length=10)] = ()
 
@@ -144,6 +145,7 @@ def opened(raw: bytes, *, name: str) -> tuple[ReceivedReport, Source]:
             codes=(),
             label=exam.title or "",
             modality="",
+            further=tuple((one.accession_number, one.order_placer_number or "") for one in exam.further_requests),
             acts=exam.acts,
         ),
         author=AuthorClaim(given.author_rpps or "", "", given.author_name or ""),

@@ -83,7 +83,7 @@ def _complications(parent: Element, pen: Pen, act: Act) -> None:
 
 def _objects(parent: Element, pen: Pen, act: Act, number: int) -> None:
     """One generic series and one object stand for the study; the link shows the images (spec/cda.md §6)."""
-    exam, uids = pen.document.content.exam, pen.document.site.uids
+    site, study_uid = pen.document.site, pen.document.content.study_of(act)
     section, text = pen.section(
         parent,
         _OBJECTS,
@@ -91,23 +91,24 @@ def _objects(parent: Element, pen: Pen, act: Act, number: int) -> None:
         "2.16.840.1.113883.10.20.6.1.1",
         "1.2.250.1.213.1.1.2.217",
     )
-    write_items(text, [(f"Examen {exam.study_instance_uid}", None)])
+    write_items(text, [(f"Examen {study_uid}", None)])
     study = pen.entry(section, "act", "ACT", "1.2.840.10008.9.16", "1.2.250.1.213.1.1.3.155")
-    add(study, "id", root=exam.study_instance_uid)
+    add(study, "id", root=study_uid)
     add_code(study, "code", Code("113014", "Examen", DCM))
-    add(study, "effectiveTime", value=pen.time(exam.started_at))
+    add(study, "effectiveTime", value=pen.time(pen.document.content.exam.started_at))
     series = add(add(study, "entryRelationship", typeCode="COMP"), "act", classCode="ACT", moodCode="EVN")
     for template in ("1.2.840.10008.9.17", "1.2.250.1.213.1.1.3.156"):
         add(series, "templateId", root=template)
-    add(series, "id", root=uids.deterministic("series", exam.study_instance_uid, str(number)))
+    add(series, "id", root=site.uids.deterministic("series", study_uid, str(number)))
     qualifier = add(add_code(series, "code", Code("113015", "Séries", DCM)), "qualifier")
     add_code(qualifier, "name", MODALITY_QUALIFIER)
     add_code(qualifier, "value", MODALITIES[act.modality])
     image = add(add(series, "entryRelationship", typeCode="COMP"), "observation", classCode="DGIMG", moodCode="EVN")
     for template in ("1.2.840.10008.9.18", "1.2.250.1.213.1.1.3.157"):
         add(image, "templateId", root=template)
-    add(image, "id", root=uids.deterministic("object", exam.study_instance_uid, str(number)))
+    add(image, "id", root=site.uids.deterministic("object", study_uid, str(number)))
     sop = sop_class_of(act.modality)
     add(image, "code", code=sop.code, displayName=sop.display, codeSystem=sop.system, codeSystemName="DCMUID")
-    if pen.document.image_url is not None:
-        add(add(image, "text", mediaType="application/dicom"), "reference", value=pen.document.image_url)
+    url = site.image_url(study_uid)
+    if url is not None:
+        add(add(image, "text", mediaType="application/dicom"), "reference", value=url)

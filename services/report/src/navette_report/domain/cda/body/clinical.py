@@ -31,8 +31,7 @@ def add_clinical_information(body: Element, pen: Pen) -> None:
 def _origin(pen: Pen) -> list[str]:
     content = pen.document.content
     lines = [f"Demandeur : {content.requester.display_name}" if content.requester else "Sans demandeur"]
-    if content.exam.order_placer_number is not None:
-        lines.append(f"Demande n° {content.exam.order_placer_number}")
+    lines += [f"Demande n° {number}" for number in content.exam.order_placer_numbers]
     if content.screening:
         lines.append("Examen de dépistage")
     return lines
