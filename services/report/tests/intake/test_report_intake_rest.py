@@ -122,7 +122,9 @@ async def test_a_submission_that_breaks_a_rule_names_the_field(links: Any, chang
 
 
 async def test_a_key_is_needed_and_the_site_must_be_the_callers(links: Any) -> None:
-    assert (await post(links, submission(links), None)).status_code == 422
+    missing = await post(links, submission(links), None)
+    assert missing.status_code == 422
+    assert missing.json()["errors"] == [{"field": "Idempotency-Key", "rule": "champ obligatoire"}]
     assert (await post(links, submission(links), "a b")).status_code == 422
     assert (await post(links, submission(links), sites=["site-sud"])).status_code == 403
     async with links.caller("operator") as http:
