@@ -21,6 +21,7 @@ FIELD_RULES: Mapping[str, str] = {
     "unknown_region": "région anatomique inconnue",
     "unknown_body_site": "localisation anatomique inconnue",
     "unknown_dose_quantity": "grandeur dosimétrique inconnue",
+    "implausible_date": "date d’examen impossible",
     "ended_before_it_started": "la fin de l’examen précède son début",
     "role_of_a_professional": "un correspondant est le demandeur ou reçoit une copie",
     "rpps_or_finess_required": "un correspondant est désigné par son RPPS ou son FINESS",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -23,6 +23,7 @@ from navette_report.domain.intake.claims import (
     ReceivedReport,
     Unfit,
 )
+from navette_report.domain.intake.moments import is_plausible
 from navette_report.domain.intake.sections import cut
 from navette_report.domain.intake.senders import Name, Source
 
@@ -38,6 +39,12 @@ def _matricule(value: str) -> str:
 def _ins_oid(value: str) -> str:
     if value not in INS_OIDS:
         raise ValueError("unknown_authority")
+    return value
+
+
+def _plausible(value: datetime) -> datetime:
+    if not is_plausible(value):
+        raise ValueError("implausible_date")
     return value
 
 
@@ -82,7 +89,7 @@ class SubmittedExam(Strict):
     accession_number: Identifier
     order_placer_number: Identifier | None = None
     study_instance_uid: Annotated[str, AfterValidator(lambda v: parse_oid(v, field="study_instance_uid"))] | None = None
-    started_at: AwareDatetime | None = None
+    started_at: Annotated[AwareDatetime, AfterValidator(_plausible)] | None = None
     title: Line | None = None
     acts: Annotated[tuple[Act, ...], Field(max_length=10)] = ()
 
