@@ -112,6 +112,7 @@ async def test_a_pdf_by_rest_is_kept_beside_the_draft(links: Any) -> None:
         ({"document_id": "à é"}, "document_id"),
         ({"site_id": "site-inconnu"}, "site_id"),
         ({"unknown": 1}, "unknown"),
+        ({"exam": {"accession_number": "A", "started_at": "9999-12-31T23:59:59-10:00"}}, "date d’examen impossible"),
     ],
 )
 async def test_a_submission_that_breaks_a_rule_names_the_field(links: Any, changes: dict[str, Any], field: str) -> None:

@@ -31,7 +31,7 @@ _TAKEN_BACK = frozenset({"D", "W"})
 _CONCLUSION = frozenset({"IMP", "19005-8"})
 _LONGEST = 1_000_000
 """Characters of a text: several times what the fields of a report hold together."""
-_LONGEST_RTF = 16 * 1024 * 1024
+_LONGEST_RTF = 8 * 1024 * 1024
 """Bytes: an RTF may hold pictures."""
 _XML_STARTS = (b"<?xml", b"<ClinicalDocument", b"<!--", b"\xef\xbb\xbf<")
 
