@@ -77,6 +77,8 @@ def _field(loc: Sequence[Any]) -> str:
         where = parts.pop(0)
         if not parts or (where == "body" and isinstance(parts[0], int) and len(parts) == 1):
             return "corps" if where == "body" else str(where)
+        if where == "header":  # the name is the one we declare, never one that was sent
+            return str(parts[0])
     names = [str(part) if isinstance(part, int) or _PLAIN_NAME.fullmatch(str(part)) else "?" for part in parts]
     return ".".join(names) or "corps"
 

@@ -176,6 +176,19 @@ async def test_silence_and_a_message_that_does_not_end_close_the_connection(desk
         assert await asyncio.wait_for(reader.read(), 30) == b""
 
 
+async def test_a_peer_that_sends_without_a_pause_is_not_taken_for_one_that_never_ends(desk: Desk) -> None:
+    """Each packet ends one message and begins the next: the time of one message does not run on over all of them."""
+    async with serving(desk, message_seconds=0.5) as server, line(server) as (reader, writer):
+        data = frame(adt("0"))
+        writer.write(data[:20])
+        for number in range(1, 9):
+            await asyncio.sleep(0.1)
+            following = frame(adt(str(number)))
+            writer.write(data[20:] + following[:20])
+            data = following
+            assert f"MSA|AA|{number - 1}\r".encode() in await answer(reader)
+
+
 async def test_a_message_cut_by_the_end_of_the_connection_is_recorded_and_not_taken(desk: Desk) -> None:
     async with serving(desk) as server:
         async with line(server) as (_, writer):

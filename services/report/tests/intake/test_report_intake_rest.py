@@ -135,6 +135,10 @@ async def test_a_pdf_by_rest_is_kept_beside_the_draft(links: Any) -> None:
         ({"document_id": "à é"}, "document_id"),
         ({"site_id": "site-inconnu"}, "site_id"),
         ({"unknown": 1}, "unknown"),
+        (
+            {"exam": {"accession_number": "A", "started_at": "9999-12-31T23:59:59-10:00"}},
+            "une date entre 1900 et 2199 est attendue",
+        ),
     ],
 )
 async def test_a_submission_that_breaks_a_rule_names_the_field(links: Any, changes: dict[str, Any], field: str) -> None:
@@ -145,7 +149,9 @@ async def test_a_submission_that_breaks_a_rule_names_the_field(links: Any, chang
 
 
 async def test_a_key_is_needed_and_the_site_must_be_the_callers(links: Any) -> None:
-    assert (await post(links, submission(links), None)).status_code == 422
+    missing = await post(links, submission(links), None)
+    assert missing.status_code == 422
+    assert missing.json()["errors"] == [{"field": "Idempotency-Key", "rule": "champ obligatoire"}]
     assert (await post(links, submission(links), "a b")).status_code == 422
     assert (await post(links, submission(links), sites=["site-sud"])).status_code == 403
     async with links.caller("operator") as http:

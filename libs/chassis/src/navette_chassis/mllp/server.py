@@ -166,6 +166,7 @@ class _Connection:
                 return
             for piece in self._decoder.feed(data):
                 await self._take(piece, writer)
+                begun = None  # what follows it in the same packet has begun now, not with the one before
             if not data:
                 await self._cut_off(writer)
                 return

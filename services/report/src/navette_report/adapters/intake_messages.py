@@ -105,9 +105,9 @@ class Tokens:
         """Recognises the very same bytes without telling anything of them."""
         return self._index.of(hashlib.sha256(data).hexdigest(), "intake-content")
 
-    def document(self, sender: str, name: str) -> str:
-        """A document or examination as a sender names it."""
-        return self._index.of(f"{sender}|{name}", "intake-document")
+    def document(self, site_id: str, sender: str, name: str) -> str:
+        """A document or examination as a sender names it for a site: nobody names one of another site."""
+        return self._index.of(f"{site_id}|{sender}|{name}", "intake-document")
 
 
 def sealed_pieces(data: bytes, keyring: Keyring) -> list[bytes]:

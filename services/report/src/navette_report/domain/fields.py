@@ -30,9 +30,13 @@ def _prose(value: str) -> str:
     return value
 
 
+def is_within_reach(value: date) -> bool:
+    """Whether a day or moment is one of reports, which calendars and the database can count from."""
+    return _FIRST_YEAR <= value.year <= _LAST_YEAR
+
+
 def _within_reach(value: _Date) -> _Date:
-    # Neither a day of reports, nor one that calendars and the database can count from.
-    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+    if not is_within_reach(value):
         raise ValueError("date_out_of_range")
     return value
 

@@ -87,8 +87,7 @@ async def _outcome(
     tokens: tuple[str, ...] = ()
     try:
         report, source = read_message(desk, row, await messages.content(row["_id"]))
-        name = source.name
-        refers = tuple(desk.rules.tokens.document(name, one) for one in report.names)
+        refers = tuple(desk.rules.tokens.document(source.site_id, source.name, one) for one in report.names)
         if report.relayed:
             return await file_relayed_document(uow, desk.reception, report, source), source
         report = cda.opened(report, zone=desk.zone)

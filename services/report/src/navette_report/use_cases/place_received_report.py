@@ -45,7 +45,7 @@ class Arrival:
 
     def token(self, name: str) -> str:
         """What a document of the sender is remembered by."""
-        return self.tokens.document(self.source.name, name)
+        return self.tokens.document(self.source.site_id, self.source.name, name)
 
 
 async def place_received_report(uow: UnitOfWork, arrival: Arrival, report: ReceivedReport) -> Settled:
@@ -84,6 +84,11 @@ class _Placing:
             return await self._file_new()
         found = await self._of(known)
         origin = found.current.origin
+        if found.current.state is State.WITHDRAWN:
+            raise Unfit("report_withdrawn")
+        if found.draft is not None and origin is not None and origin.cancelled and not origin.edited_here:
+            # Sent anew after all, or only late: nobody but a person can tell, and the draft cannot be signed meanwhile.
+            raise Unfit("sent_again_after_cancelling")
         waits_for_more = found.draft is not None and origin is not None and not origin.final
         same = known.digest == self._digest or self._report.body.form is Form.NONE
         if not waits_for_more or (same and not self._report.final):

@@ -29,7 +29,7 @@ from navette_documents.hl7v2 import (
 
 from navette_report.adapters.intake_messages import MessageState, MessageStore, NewMessage, Tokens, sealed_pieces
 from navette_report.adapters.patients import KeyringSource
-from navette_report.domain.intake.reading import EVENTS, NEEDED
+from navette_report.domain.intake.reading import ALONE, EVENTS, NEEDED
 from navette_report.domain.intake.senders import Sender, Senders
 
 _MAX_SEGMENTS = 5_000
@@ -187,6 +187,10 @@ def _check(message: Message, *, production: bool) -> None:
         raise Hl7Error(MessageError.PROCESSING, "not_production", Location("MSH", 1, 11))
     for name in NEEDED[kind]:
         message.require(name)
+    # Messages that ran together, or results of several people: whose text it is cannot be told (spec/hl7v2.md §5.3).
+    for name, rule in ALONE.items():
+        if len(message.all(name)) > 1:
+            raise Hl7Error(MessageError.CARDINALITY, rule, Location(name, 2))
 
 
 def _prepared(

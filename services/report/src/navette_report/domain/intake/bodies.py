@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from navette_documents.hl7v2 import Message, Segment
 from navette_documents.hl7v2.escapes import unescape
@@ -24,9 +25,14 @@ INDICATORS = frozenset(
 """OBX that say how to distribute a document, not what it says; old names included."""
 STUDY = "113014"
 """DCM code of the OBX that carries the Study Instance UID (IHE)."""
-_TEXTS = frozenset({"TX", "FT", "ST", "CE", "CWE"})
+_TEXTS = frozenset({"TX", "FT", "ST"})
+_TAKEN_BACK = frozenset({"D", "W"})
+"""OBX-11 of a line that its sender deletes, or says to be of somebody else."""
 _CONCLUSION = frozenset({"IMP", "19005-8"})
-_CODE_TYPES = frozenset({"CE", "CWE"})
+_LONGEST = 1_000_000
+"""Characters of a text: several times what the fields of a report hold together."""
+_LONGEST_RTF = 8 * 1024 * 1024
+"""Bytes: an RTF may hold pictures."""
 _XML_STARTS = (b"<?xml", b"<ClinicalDocument", b"<!--", b"\xef\xbb\xbf<")
 
 
@@ -36,15 +42,30 @@ def body_of(message: Message) -> tuple[Body, tuple[str, ...]]:
     documents = [one for one in parts if one.value(2) == "ED"]
     # A relayed mail brings its own text as a second ED; the CDA is the document.
     documents = [one for one in documents if _says_xml(one)] or documents
+    lines = [one for one in parts if one.value(2) in _TEXTS and one.value(11).upper() not in _TAKEN_BACK]
+    left = ("partly_taken",) if _left_out(message, parts) else ()
     if documents:
         body, remarks = _document(documents[0])
-        return body, remarks + (("second_document_ignored",) if len(documents) > 1 else ())
-    if any(one.value(2) == "RP" for one in parts) and not any(one.value(2) in _TEXTS for one in parts):
-        raise Unfit("body_by_reference")
-    lines = [one for one in parts if one.value(2) in _TEXTS - _CODE_TYPES]
+        body, remarks = _with_text(body, remarks, lines)
+        return body, (*remarks, *(("second_document_ignored",) if len(documents) > 1 else ()), *left)
     if not lines:
-        raise Unfit("body_missing")
-    return _text(lines)
+        raise Unfit("body_by_reference" if any(one.value(2) == "RP" for one in parts) else "body_missing")
+    body, remarks = _text(lines)
+    return body, (*remarks, *left)
+
+
+def _with_text(body: Body, remarks: tuple[str, ...], lines: Sequence[Segment]) -> tuple[Body, tuple[str, ...]]:
+    """A document beside which the sender gives the text as well: both are kept, the text being what is signed."""
+    if not lines or body.sections:
+        return body, remarks + (("partly_taken",) if lines else ())
+    text, told = _text(lines)
+    return replace(body, sections=text.sections), told
+
+
+def _left_out(message: Message, parts: Sequence[Segment]) -> bool:
+    """Whether the message says something in words, figures or codes that the text of the report does not take over."""
+    others = [one for one in parts if one.value(2) not in (*_TEXTS, "ED") or one.value(11).upper() in _TAKEN_BACK]
+    return any(one.raw(5) for one in others) or any(one.raw(3).strip() for one in message.all("NTE"))
 
 
 def _is_indicator(obx: Segment) -> bool:
@@ -58,11 +79,14 @@ def _says_xml(obx: Segment) -> bool:
 
 def _text(lines: Sequence[Segment]) -> tuple[Body, tuple[str, ...]]:
     ordered = sorted(lines, key=_number)
-    if len(ordered) == 1 and ordered[0].raw(5).lstrip().startswith(("{\\rtf", "{\\E\\rtf")):
+    is_rtf = len(ordered) == 1 and ordered[0].raw(5).lstrip().startswith(("{\\rtf", "{\\E\\rtf"))
+    if sum(len(one.text) for one in lines) > (_LONGEST_RTF if is_rtf else 2 * _LONGEST):
+        raise Unfit("text_too_long")
+    if is_rtf:
         data = unescape(ordered[0].raw(5), ordered[0].delimiters).encode("utf-8")
         return _rtf(data)
     impression = [one for one in ordered if _is_conclusion(one)]
-    sections = dict(cut("\n".join(_lines_of(one for one in ordered if one not in impression))))
+    sections = dict(_cut("\n".join(_lines_of(one for one in ordered if one not in impression))))
     if impression:
         said = "\n".join(_lines_of(impression))
         sections["conclusion"] = "\n".join(filter(None, (sections.get("conclusion"), said)))
@@ -104,10 +128,18 @@ def _document(obx: Segment) -> tuple[Body, tuple[str, ...]]:
 
 
 def _rtf(data: bytes) -> tuple[Body, tuple[str, ...]]:
-    sections = cut(text_of_rtf(data))
+    if len(data) > _LONGEST_RTF:
+        raise Unfit("text_too_long")
+    sections = _cut(text_of_rtf(data))
     if not sections:
         raise Unfit("body_missing")
     return Body(Form.RTF, sections, data), ("converted_from_rtf",)
+
+
+def _cut(text: str) -> Mapping[str, str]:
+    if len(text) > _LONGEST:
+        raise Unfit("text_too_long")
+    return cut(text)
 
 
 def decoded(text: str) -> bytes:

@@ -10,11 +10,9 @@ from datetime import datetime, tzinfo
 from navette_documents.cda_header import NAMESPACE, read_header
 from navette_documents.cda_model import ActHeader, CdaHeader, OrderHeader, PatientHeader
 from navette_documents.errors import InvalidValue
-from navette_documents.hl7dates import parse_ts
 from navette_documents.xml import XmlRefused, parse_xml
 
 from navette_report.domain.intake.claims import (
-    Body,
     ExamClaim,
     Form,
     PatientClaim,
@@ -22,6 +20,7 @@ from navette_report.domain.intake.claims import (
     Unfit,
     other_requests,
 )
+from navette_report.domain.intake.moments import moment_of
 from navette_report.domain.intake.plain import plain
 
 
@@ -39,7 +38,7 @@ def opened(report: ReceivedReport, *, zone: tzinfo) -> ReceivedReport:
         raise Unfit("document_unreadable") from None
     if not _same_patient(header.patient, report.patient):
         raise Unfit("cda_patient_differs")
-    body = Body(Form.PDF, original=pdf) if pdf.startswith(b"%PDF-") else report.body
+    body = replace(report.body, form=Form.PDF, original=pdf) if pdf.startswith(b"%PDF-") else report.body
     return replace(report, body=body, exam=_completed(report.exam, header, zone))
 
 
@@ -49,7 +48,17 @@ def _same_patient(patient: PatientHeader, claim: PatientClaim) -> bool:
     contradicted = ins is not None and bool(claim.matricule) and ins.extension != claim.matricule
     same_name = not claim.birth_name or plain(patient.birth_name) == plain(claim.birth_name)
     same_date = not claim.birth_date or patient.birth_date[:8] == claim.birth_date.replace("-", "")
-    return bool(numbers & claim.all_ids) and not contradicted and same_name and same_date
+    same_sex = not claim.sex or patient.gender in ("UN", claim.sex)
+    same = not contradicted and same_name and same_date and same_sex and _same_given_name(patient, claim)
+    return same and bool(numbers & claim.all_ids)
+
+
+def _same_given_name(patient: PatientHeader, claim: PatientClaim) -> bool:
+    """Twins share the rest, and the number of the parent who insures them. Some write one name, some the whole list."""
+    told = [plain(one) for one in (claim.given_name, claim.given_names) if one]
+    known = [plain(one) for one in (patient.first_birth_given_name, patient.birth_given_names) if one]
+    begins = ((f"{one} ", f"{other} ") for one in told for other in known)
+    return not told or any(one.startswith(other) or other.startswith(one) for one, other in begins)
 
 
 def _completed(exam: ExamClaim, header: CdaHeader, zone: tzinfo) -> ExamClaim:
@@ -80,10 +89,7 @@ def _codes(act: ActHeader | None) -> tuple[str, ...]:
 
 
 def _start(act: ActHeader | None, zone: tzinfo) -> datetime | None:
-    try:
-        return None if act is None or act.start is None else parse_ts(act.start, default_zone=zone)
-    except InvalidValue:
-        return None
+    return None if act is None or act.start is None else moment_of(act.start, zone)
 
 
 def _pdf(cda: bytes) -> bytes:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 
 from navette_documents.errors import InvalidValue
-from navette_documents.hl7dates import parse_ts
 from navette_documents.hl7v2 import Message, Segment, read_ins, read_pid
 from navette_documents.identifiers import check_ins_oid, parse_oid
 
@@ -21,13 +20,18 @@ from navette_report.domain.intake.claims import (
     Unfit,
     other_requests,
 )
+from navette_report.domain.intake.moments import moment_of
 from navette_report.domain.intake.people import author_of, correspondents_of
 from navette_report.domain.intake.senders import Sender
 
 EVENTS = frozenset({("ORU", "R01"), ("MDM", "T02"), ("MDM", "T04"), ("MDM", "T10")})
 NEEDED = {"ORU": ("PID", "OBR", "OBX"), "MDM": ("PID", "TXA")}
 """Segments without which there is nothing to take in."""
+ALONE = {"MSH": "several_messages", "PID": "several_patients", "TXA": "several_documents"}
+"""Segments of which a message has one, and the rule that a second one breaks."""
 _GONE = frozenset({"D", "X", "W"})
+_UNFINISHED = frozenset({"P", "R", "S", "I", "O", "A"})
+"""Preliminary, not verified, partial or not begun (HL7 tables 0085 and 0123)."""
 _NOT_FINAL = frozenset({"DI", "DO", "IN", "PA", "IP"})
 _AUTHENTICATED = frozenset({"LA", "AU"})
 _CHOICES = {
@@ -85,10 +89,10 @@ def _status_of(message: Message) -> str:
     obr = message.get("OBR")
     told = [one.value(11).upper() for one in message.all("OBX")][:1]
     told += [obr.value(25).upper()] if obr is not None else []
-    for wanted in (*_GONE, "C", "P"):
+    for wanted in (*_GONE, "C"):
         if wanted in told:
             return wanted
-    return "F"
+    return "P" if _UNFINISHED & {*told} else "F"
 
 
 def _body(message: Message, doing: Doing) -> tuple[Body, tuple[str, ...]]:
@@ -150,6 +154,9 @@ def _allowed(oid: str, production: bool) -> bool:
 def _exam(message: Message, sender: Sender, zone: tzinfo) -> ExamClaim:
     obr, orc, txa = message.get("OBR"), message.get("ORC"), message.get("TXA")
     ipc = message.get("IPC")
+    field = 18 if sender.accession_field == "OBR-18" else 3
+    if len({number for one in message.all("OBR") if (number := _number(one, field))}) > 1:
+        raise Unfit("several_exams")
     first = {"OBR-3": _number(obr, 3), "OBR-18": _number(obr, 18), "IPC-1": _number(ipc, 1)}[sender.accession_field]
     accession = _first((first, _number(ipc, 1), _number(obr, 3), _number(orc, 3), _number(txa, 15)))
     placer = _first((_number(obr, 2), _number(orc, 2), _number(txa, 14)))
@@ -191,13 +198,8 @@ def _study(message: Message) -> str:
 
 
 def _moment(*places: tuple[Segment | None, int], zone: tzinfo) -> datetime | None:
-    for segment, field in places:
-        try:
-            if segment is not None and segment.value(field):
-                return parse_ts(segment.value(field), default_zone=zone)
-        except InvalidValue:
-            continue
-    return None
+    told = (moment_of(_number(segment, field), zone) for segment, field in places)
+    return next((one for one in told if one is not None), None)
 
 
 def _choices(message: Message) -> dict[str, bool]:

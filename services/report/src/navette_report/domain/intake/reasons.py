@@ -37,7 +37,10 @@ REASONS: Final[Mapping[str, tuple[WhoMustAct, str]]] = MappingProxyType(
             _S,
             "Numéro d’examen absent du message : rejouer en désignant le brouillon de l’examen.",
         ),
-        "exam_date_missing": (_S, "Date d’examen absente : créer le brouillon de l’examen, puis rejouer."),
+        "exam_date_missing": (
+            _S,
+            "Date d’examen absente ou impossible : créer le brouillon de l’examen, puis rejouer.",
+        ),
         "study_uid_missing": (
             _S,
             "Identifiant d’étude (Study Instance UID) absent : créer le brouillon de l’examen, puis rejouer.",
@@ -59,6 +62,11 @@ REASONS: Final[Mapping[str, tuple[WhoMustAct, str]]] = MappingProxyType(
         ),
         "document_id_missing": (_O, "Le message ne porte pas d’identifiant de document (OBR-3 ou TXA-12)."),
         "body_missing": (_O, "Le message ne contient ni texte ni document."),
+        "several_exams": (
+            _S,
+            "Le message porte les résultats de plusieurs examens : demander à l’émetteur un message par examen.",
+        ),
+        "text_too_long": (_O, "Le texte est trop long pour un compte rendu : l’émetteur doit le vérifier."),
         "body_by_reference": (
             _S,
             "Le compte rendu n’est donné que par une adresse, qui n’est jamais ouverte : le demander à l’émetteur.",
@@ -82,6 +90,10 @@ REASONS: Final[Mapping[str, tuple[WhoMustAct, str]]] = MappingProxyType(
             _R,
             "L’émetteur annule un compte rendu signé ici : le retirer s’il y a lieu, puis rejouer ou classer.",
         ),
+        "sent_again_after_cancelling": (
+            _R,
+            "Ce compte rendu, annulé par l’émetteur, arrive de nouveau : reprendre le brouillon, ou classer.",
+        ),
         "report_withdrawn": (_R, "Le compte rendu visé a été retiré."),
         # The machine
         "unexpected": (_O, "Le traitement a échoué : rejouer, ou prévenir le support."),
@@ -94,6 +106,9 @@ REASONS: Final[Mapping[str, tuple[WhoMustAct, str]]] = MappingProxyType(
         "event": (_O, "Cet évènement n’est pas pris en charge (R01, T02, T04, T10)."),
         "not_production": (_O, "Un message de test (MSH-11) est refusé en production."),
         "segment_missing": (_O, "Un segment obligatoire manque."),
+        "several_messages": (_O, "Plusieurs messages sont collés en un seul : l’émetteur doit les séparer."),
+        "several_patients": (_O, "Le message concerne plusieurs patients (PID) : l’émetteur doit les séparer."),
+        "several_documents": (_O, "Le message décrit plusieurs documents (TXA) : l’émetteur doit les séparer."),
         "message_too_large": (_O, "Le message est trop volumineux."),
     }
 )
@@ -108,6 +123,7 @@ REMARKS: Final[Mapping[str, str]] = MappingProxyType(
         "charset_mismatch": "Le jeu de caractères annoncé (MSH-18) n’est pas celui du message.",
         "preliminary": "Compte rendu provisoire de l’émetteur : ne peut être signé avant sa version définitive.",
         "cancelled_by_sender": "L’émetteur a annulé ce compte rendu : ne peut être signé en l’état.",
+        "partly_taken": "Le texte ne reprend pas tout le message (valeur, code, commentaire, lien) : vérifier.",
         "second_document_ignored": "Le message contient plusieurs documents : seul le premier est repris.",
     }
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from navette_report.domain.intake.plain import plain
@@ -17,7 +16,7 @@ _HEADINGS = {
 }
 _FIELD_OF = {heading: field for field, headings in _HEADINGS.items() for heading in headings}
 _TITLE = frozenset({"COMPTE RENDU", "COMPTE RENDU D EXAMEN", "COMPTE RENDU D IMAGERIE", "COMPTE RENDU RADIOLOGIQUE"})
-_SPLIT = re.compile(r"\s*([^:]{3,40}?)\s*(?::\s*(.*))?", re.DOTALL)
+_LONGEST_HEADING = 40
 
 
 def cut(text: str) -> Mapping[str, str]:
@@ -40,13 +39,11 @@ def cut(text: str) -> Mapping[str, str]:
 
 
 def _heading(line: str) -> tuple[str | None, str]:
-    match = _SPLIT.fullmatch(line)
-    if match is None:
+    head, colon, rest = line.partition(":")
+    words = head.strip()
+    if len(words) > _LONGEST_HEADING or (not colon and words != words.upper()):
         return None, line
-    words, rest = match.group(1), match.group(2)
-    if rest is None and words != words.upper():
-        return None, line
-    return _FIELD_OF.get(plain(words)), (rest or "").strip()
+    return _FIELD_OF.get(plain(words)), rest.strip()
 
 
 def _without_title(parts: list[str]) -> list[str]:
