@@ -1,7 +1,7 @@
 """Which of the documents a platform was sent takes the place of which, and what must therefore not leave any more.
 
 A report may have two documents on one platform that do not replace each other: the one of before the identity was
-qualified, for professionals, and the one of after, for the DMP and the patient (ADR 0010).
+qualified, for professionals, and the one of after, for the DMP and the patient: the DMP has nothing to replace.
 """
 
 from __future__ import annotations
