@@ -157,6 +157,7 @@ async def test_the_same_bytes_get_the_same_answer_and_count_once(link: Any) -> N
 A = Report()
 LAST_INDICATOR = "OBX|11|CWE|ACK_LECTURE_MSS^x^MetaDMPMSS||N^^expandedYes-NoIndicator||||||F\r"
 SITE = "FINEG^^^990000019"
+BODY = "OBX|12|ED|CORPSMAIL_PS^x^MetaDMPMSS||^text^^Base64^Q2hlciBjb25mcsOocmU=||||||F\r"
 RULES: list[tuple[str, str, Report]] = [
     ("msh.type", "200", A.edited("MDM^T02^MDM_T02", "ADT^A01^ADT_A01")),
     ("msh.type", "201", A.edited("MDM^T02^MDM_T02", "MDM^T06^MDM_T02")),
@@ -166,6 +167,10 @@ RULES: list[tuple[str, str, Report]] = [
     ("msh.charset", "103", A.edited("UNICODE UTF-8", "8859/1")),
     ("msh.profile", "203", A.edited("2.1^CISIS_CDA_HL7_V2", "1.2^CISIS_CDA_HL7_V1")),
     ("msh.receiver", "199", A.edited("PFI-EXEMPLE", "AUTRE")),
+    ("msh.control_id", "102", A.but(number="N" * 21)),
+    ("msh.moment", "102", A.edited("|20261110101500||MDM", "|hier||MDM")),
+    ("note.place", "100", A.edited("OBX|4|CWE", "NTE|1|||FIN\rOBX|4|CWE")),
+    ("note.place", "100", Report(patient=False).edited("OBX|10|CWE", "NTE|1|||FIN\rOBX|10|CWE")),
     ("segment.end", "199", A.edited("\r", "\r\n")),
     ("segment.order", "100", A.edited("PV1|1|N\r", "")),
     ("segment.order", "100", A.edited("ORC|NW\r", "").edited("\rTXA|", "\rORC|NW\rTXA|")),
@@ -177,6 +182,9 @@ RULES: list[tuple[str, str, Report]] = [
     ("type.obr", "207", A.edited("OBR|1|||18748-4", "OBR|1|||11502-2")),
     ("txa.document", "103", A.edited("TXA|1|18748-4", "TXA|1|11502-2")),
     ("txa.unique_id", "101", A.but(unique_id="1.2.9").edited("|1.2.9|", "||")),
+    ("txa.unique_id", "102", A.but(unique_id="1.2.9").edited("|1.2.9|", "|CR1^^1.2.9^ISO|")),
+    ("txa.replaced", "103", A.but(unique_id="1.2.9").edited("|1.2.9||", "|1.2.9|1.2.8|")),
+    ("txa.replaced", "102", Report(action="replace", replaces="1.2.8").edited("|1.2.8|", "|CR1^^1.2.8^ISO|")),
     ("txa.status", "103", A.edited("||||AU", "||||DI")),
     ("txa.replaced", "101", Report(action="replace", replaces="1.2.8").edited("|1.2.8|", "||")),
     ("pid.ins", "207", A.edited(f"||{INS}^", "||279035121518^")),
@@ -201,6 +209,8 @@ RULES: list[tuple[str, str, Report]] = [
     ("indicator.type", "102", A.edited("OBX|2|CWE", "OBX|2|CE")),
     ("indicator.value", "103", A.edited("||N^^expandedYes-NoIndicator", "||O^^expandedYes-NoIndicator")),
     ("indicator.value", "103", A.edited("||N^^expandedYes-NoIndicator", "||N^^HL70136")),
+    ("body.content", "102", A.edited(LAST_INDICATOR, LAST_INDICATOR + BODY.replace("U=", "U"))),
+    ("body.content", "102", A.edited(LAST_INDICATOR, LAST_INDICATOR + BODY.replace("^text^", "^TEXT^"))),
     ("participant.role", "103", A.edited("RCT^", "XXX^")),
     ("participant.sender", "101", A.edited("SB^Send by", "RCT^x").edited(SITE, f"{SITE}|||||||^^X.400^a@b.fr")),
     ("participant.address", "101", A.edited(f"^^X.400^{DOCTOR}", "")),

@@ -47,9 +47,16 @@ class PfiSettings(ServiceSettings):
             return Distribution()
         sites = () if self.sites_file is None else load_sites(self.sites_file.read_bytes())
         try:
-            return load_distribution(self.pfi_file.read_bytes(), frozenset(sites))
+            read = load_distribution(self.pfi_file.read_bytes(), frozenset(sites))
         except ValueError as invalid:
             raise ValueError(f"pfi_file: {invalid}") from None
+        # A missing file would look like a platform that is down, for days.
+        for one in read.platforms:
+            for field in ("ca", "cert", "key"):
+                path = getattr(one, field)
+                if path is not None and not path.is_file():
+                    raise ValueError(f"pfi_file: {one.name}: {field} is not a file")
+        return read
 
     def production_problems(self) -> list[str]:
         """What would be unsafe in production."""

@@ -44,7 +44,9 @@ NORD = {"site_id": "nord"}
 REFUSED: list[tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...], str]] = [
     ((PFI | {"kind": "dpi"},), (), "platforms.0.kind: Input should be 'pfi' or 'drimbox'"),
     ((PFI | {"port": 0},), (), "platforms.0.port"),
-    ((PFI | {"version": "1.2"},), (), "platforms.0.version"),
+    ((PFI | {"version": "1.2"},), (), "platforms.0.version: 1.2 cannot be written: its messages name neither"),
+    ((PFI | {"host": " "},), (), "platforms.0.host: String should have at least 1 character"),
+    ((PFI | {"application": "PFI\rPID"},), (), "platforms.0.application"),
     ((PFI | {"facility_finess": "123"},), (), "platforms.0.facility_finess"),
     ((PFI | {"facility_finess": "990000010", "facility_oid": "1.2.3"},), (), "facility_oid: MSH-6 has one"),
     ((PFI | {"cert": "/x"},), (), "cert and key go together"),
@@ -83,6 +85,12 @@ def test_what_is_no_json_is_refused_without_its_content() -> None:
     assert "S3CRET" not in str(refused.value)
 
 
+def test_a_carrier_written_twice_is_refused_rather_than_the_last_one_taken() -> None:
+    data = json.dumps({"platforms": [PFI], "sites": [NORD | {"dmp": "navette"}]})
+    with pytest.raises(DistributionInvalid, match="dmp: written twice in one object"):
+        load_distribution(data.replace('"dmp"', '"dmp": "ch", "dmp"').encode(), {"nord"})
+
+
 def settings(folder: Path, samples: Any, described: dict[str, Any], **changes: Any) -> PfiSettings:
     (folder / "pfi.json").write_text(json.dumps(described))
     (folder / "sites.json").write_text(json.dumps([samples.site().model_dump(mode="json")]))
@@ -107,6 +115,9 @@ def test_a_service_does_not_start_with_a_link_that_cannot_work(tmp_path: Path, s
         settings(tmp_path, samples, described, pfi_port=0, pfi_cert=tmp_path / "sites.json")
     with pytest.raises(ValidationError, match=r"pfi_file: sites\.0\.dmp: no platform has this name"):
         settings(tmp_path, samples, {"sites": [{"site_id": "site-nord", "dmp": "x"}]})
+    absent = {"platforms": [PFI | {"ca": str(tmp_path / "absent.pem")}]}
+    with pytest.raises(ValidationError, match="pfi_file: ch: ca is not a file"):
+        settings(tmp_path, samples, absent, pfi_port=0)
     assert settings(tmp_path, samples, described, pfi_port=0).distribution().platforms[0].name == "ch"
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +74,17 @@ class Hospital:
             raise AssertionError(f"wanted {wanted}, got {await self.world.journey(report_id)}") from None
         return await self.lines(report_id, kind)
 
-    async def replay(self, state: str) -> int:
-        """The operator replays the deliveries of the PFI in a state."""
+    async def replay(self, report_id: str) -> list[str]:
+        """The operator replays what ended without arriving at the PFI, oldest first; why not, where it is refused."""
+        said = []
         async with self.world.caller("operator") as caller:
-            rows = (await caller.get("/ops/deliveries", params={"state": state, "channel": "platform-ch"})).json()
-            for row in rows["deliveries"]:
-                assert (await caller.post(f"/ops/deliveries/{row['id']}/replay")).status_code == 202
-            return len(rows["deliveries"])
+            rows = (await caller.get("/ops/deliveries", params={"channel": "platform-ch", "limit": 500})).json()
+            ours = [row for row in rows["deliveries"] if row["group"].endswith(report_id)]
+            for row in sorted(ours, key=lambda one: str(one["id"])):
+                if row["state"] in ("rejected", "failed", "cancelled"):
+                    answer = await caller.post(f"/ops/deliveries/{row['id']}/replay")
+                    said.append("replayed" if answer.status_code == 202 else answer.json()["detail"])
+        return said
 
     async def receipts(self, **query: Any) -> list[dict[str, Any]]:
         """What an operator sees of receipts."""
@@ -263,7 +268,7 @@ async def test_a_refusal_says_who_must_act_and_leaves_again_when_it_is_replayed(
     assert (lines[PFI]["reason"], lines[PFI]["who_must_act"]) == ("AE.207.902", "secretary")
     assert lines["dmp"]["reason_label"] == "La plateforme ne connaît pas ce patient (AE.207.902)"
     hospital.pfi.faults.clear()
-    assert await hospital.replay("rejected") == 1
+    assert await hospital.replay(report_id) == ["replayed"]
     await hospital.become(report_id, pfi="delivered", dmp="delivered", doctor="delivered", patient="delivered")
 
 
@@ -442,3 +447,140 @@ async def test_what_is_kept_of_messages_and_receipts_shows_no_identity(hospital:
     assert kept
     for secret in (identity.ins.matricule, identity.traits.used_name, DOCTOR):
         assert not [row for row in kept if secret in row]
+
+
+async def test_a_refused_report_that_was_withdrawn_since_is_not_replayed(hospital: Hospital) -> None:
+    hospital.pfi.faults.add({"kind": "ae", "code": "902"})
+    report_id = await hospital.report()
+    await hospital.become(report_id, pfi="refused", box="sent")
+    await hospital.act(report_id, "withdraw")
+    hospital.pfi.faults.clear()
+    assert await hospital.replay(report_id) == ["Ce compte rendu a été retiré : il ne doit plus être envoyé."]
+    await hospital.become(report_id, "withdrawal", box="sent")
+    assert taken(hospital.pfi) == []
+
+
+@pytest.mark.dsr("RIS.INS.37", "RIS.INTRA.01")
+async def test_a_doctor_the_platform_refused_is_served_by_a_replay_after_the_dmp_and_the_patient(
+    hospital: Hospital,
+) -> None:
+    hospital.pfi.faults.add({"kind": "ae", "code": "902", "count": 1})
+    patient_id = hospital.world.new_patient()
+    report_id = await hospital.report(qualified=False, patient_id=patient_id)
+    await hospital.become(report_id, doctor="refused")
+    await hospital.world.identify(patient_id, qualified=True, revision=2)
+    await hospital.become(report_id, dmp="delivered", patient="delivered", box="sent")
+    # What went to the DMP and the patient since replaces nothing that was for the doctor.
+    assert await hospital.replay(report_id) == ["replayed"]
+    await hospital.become(report_id, doctor="delivered")
+
+
+@pytest.mark.dsr("RIS.INS.37", "RIS.DMP.02", "DB/RIS.10")
+async def test_a_withdrawal_deletes_the_documents_of_before_and_after_the_qualification(hospital: Hospital) -> None:
+    patient_id = hospital.world.new_patient()
+    report_id = await hospital.report(qualified=False, patient_id=patient_id)
+    await hospital.become(report_id, doctor="delivered")
+    await hospital.world.identify(patient_id, qualified=True, revision=2)
+    await hospital.become(report_id, dmp="delivered", patient="delivered", box="sent")
+    await hospital.act(report_id, "withdraw")
+    await hospital.become(report_id, "withdrawal", pfi="delivered", dmp="delivered", patient="delivered")
+    await hospital.become(report_id, "withdrawal", doctor="delivered")
+    assert [row["status"] for row in hospital.pfi.register.as_json("documents")] == ["deleted", "deleted"]
+    deletions = [said(message) for action, message in taken(hospital.pfi) if action == "delete"]
+    names = ("DESTDMP", "DESTMSSANTEPS", "DESTMSSANTEPAT")
+    assert [[one[name] for name in names] for one in deletions] == [list("NYN"), list("YNY")]
+
+
+@pytest.mark.dsr("RIS.DMP.02", "RIS.DMP.06")
+async def test_whoever_got_it_before_the_announcement_is_told_of_the_withdrawal_too(hospital: Hospital) -> None:
+    report_id = await hospital.report(announcement_needed=True)
+    await hospital.become(report_id, pfi="delivered", dmp="delivered", doctor="delivered")
+    await hospital.act(report_id, "announce")
+    await hospital.become(report_id, patient="delivered")
+    await hospital.act(report_id, "withdraw")
+    await hospital.become(report_id, "withdrawal", dmp="delivered", doctor="delivered", patient="delivered")
+
+
+async def delivery_in(hospital: Hospital, state: str) -> None:
+    """Wait until the PFI's channel has a delivery in a state."""
+
+    async def there() -> bool:
+        rows = hospital.world.service.database["deliveries"].find({"state": state, "channel": "platform-ch"})
+        return bool(await rows.to_list())
+
+    await until(there, 30)
+
+
+async def test_withdrawn_while_its_answer_is_on_the_way_it_is_deleted_even_if_that_answer_is_lost(
+    hospital: Hospital,
+) -> None:
+    hospital.pfi.faults.add({"kind": "slow", "delay": 1.5, "count": 1})
+    hospital.pfi.faults.add({"kind": "lost_answer", "count": 1})
+    report_id = await hospital.report()
+    await delivery_in(hospital, "in_progress")
+    await hospital.act(report_id, "withdraw")
+    await hospital.become(report_id, "withdrawal", pfi="delivered", box="sent")
+    assert [row["status"] for row in hospital.pfi.register.as_json("documents")] == ["deleted"]
+
+
+@pytest.mark.parametrize("end", ["refused", "failed"])
+async def test_what_the_platform_may_have_in_spite_of_its_last_answer_is_deleted_too(
+    hospital: Hospital, end: str
+) -> None:
+    hospital.pfi.faults.add({"kind": "lost_answer"})
+    report_id = await hospital.report()
+    await delivery_in(hospital, "unknown")
+    if end == "refused":
+        # Taken and not answered; asked again, the platform does not recognise the message.
+        hospital.pfi.faults.clear()
+        hospital.pfi.faults.add({"kind": "ae", "code": "906"})
+    else:
+        long_ago = {"$set": {"first_attempt_at": hospital.world.service.clock.now() - timedelta(hours=73)}}
+        await hospital.world.service.database["deliveries"].update_many({"state": "unknown"}, long_ago)
+    await hospital.become(report_id, pfi="delivered")  # by its receipts
+
+    async def ended() -> bool:
+        rows = hospital.world.service.database["platform_messages"].find({"report_id": report_id, "platform": "ch"})
+        return [row["state"] for row in await rows.to_list()] == ["doubtful"]
+
+    await until(ended, 30)
+    await hospital.act(report_id, "withdraw")
+    hospital.pfi.faults.clear()
+    await hospital.become(report_id, "withdrawal", pfi="delivered", box="sent")
+    assert [row["status"] for row in hospital.pfi.register.as_json("documents")] == ["deleted"]
+
+
+@pytest.mark.dsr("RIS.INTRA.01")
+async def test_after_two_refused_versions_only_the_last_one_can_be_replayed(hospital: Hospital) -> None:
+    hospital.pfi.faults.add({"kind": "ae", "code": "902"})
+    report_id = await hospital.report()
+    await hospital.become(report_id, pfi="refused", box="sent")
+    await hospital.replace(report_id, built_on=1)
+    await hospital.become(report_id, pfi="refused")
+    hospital.pfi.faults.clear()
+    first, second = await hospital.replay(report_id)
+    assert first.startswith("Une version plus récente")
+    assert second == "replayed"
+    await hospital.become(report_id, pfi="delivered", dmp="delivered", doctor="delivered", patient="delivered")
+    assert [row["status"] for row in hospital.pfi.register.as_json("documents")] == ["current"]
+
+
+async def test_a_receipt_of_the_dmp_for_a_message_that_was_not_for_the_dmp_is_for_a_person(hospital: Hospital) -> None:
+    report_id = await hospital.report(withheld_from_dmp=True)
+    await hospital.become(report_id, pfi="delivered", doctor="delivered", dmp="cancelled")
+    (row,) = hospital.pfi.register.as_json("messages")
+    assert await by_hand(hospital, event="Z01", refers_to=row["control_id"]) == "AA"
+    assert (await hospital.lines(report_id))["dmp"]["state"] == "cancelled"
+    reasons = [one["reason"] for one in await hospital.receipts() if one["report_id"] == report_id]
+    assert reasons == ["recipient_not_asked"]
+
+
+async def test_a_stranger_who_comes_again_is_counted_not_kept_again(hospital: Hospital) -> None:
+    raw = "MSH|^~\\&|INCONNU|CH|NAVETTE|CENTRE|20261123||ZAM^Z01^ZAM_Z01|U2|T|2.6|||||FRA|UNICODE UTF-8\r"
+    before = len(await hospital.receipts())
+    hospital.pfi.commands()["receipt"]({"raw": raw})
+    await until(lambda: [one["answer"] for one in hospital.pfi.sent].count("AR") > 2, 30)
+    hospital.pfi.give_up()
+    (row, *known) = await hospital.receipts()
+    assert (row["reason"], len(known)) == ("unknown_sender", before)
+    assert row["repeats"] >= 2

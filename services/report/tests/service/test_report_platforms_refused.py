@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from navette_chassis.testing import until
 from navette_contracts.events import Audience, ReportComposed
+from navette_report.use_cases.draft_report import draft_report
 from navette_sandbox.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -22,10 +23,13 @@ PFI = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def strict(world_with: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Any]:
-    """A site whose mails go by a strict platform that nobody can reach; the DMP is fed by Navette."""
+    """A site whose mails go by a strict platform that nobody can reach; the DMP is fed by Navette. At the other site
+    the platform does everything.
+    """
     path = tmp_path_factory.mktemp("strict") / "pfi.json"
     routes = {"site_id": "site-nord", "professionals": "ch", "patient": "ch"}
-    path.write_text(json.dumps({"platforms": [PFI | {"port": free_port()}], "sites": [routes]}))
+    everything = {"site_id": "site-sud", "dmp": "ch", "professionals": "ch", "patient": "ch"}
+    path.write_text(json.dumps({"platforms": [PFI | {"port": free_port()}], "sites": [routes, everything]}))
     async with world_with(
         pfi_file=path, delivery_poll_seconds=0.1, pfi_probe_seconds=0.2, pfi_retry_first_seconds=0.2
     ) as world:
@@ -83,3 +87,31 @@ async def test_messages_wait_for_a_platform_nobody_can_reach(strict: Any) -> Non
 
     await until(outage, 60)
     assert {row["state"] for row in await messages(strict, report_id)} == {"scheduled"}
+
+
+@pytest.mark.dsr("RIS.INTRA.01", "RIS.DMP.06")
+async def test_the_dmp_does_not_wait_for_a_mail_that_the_matrix_has_no_line_for(strict: Any) -> None:
+    patient_id = await strict.known(strict.new_patient())
+    values = {"site_id": strict.other_site, "content": strict.samples.content(), "author": "user-1"}
+    report_id = (await strict.service.transact(draft_report, patient_id=patient_id, **values)).report_id
+    async with strict.radiologist(sites=[strict.other_site]) as caller:
+        assert (await caller.post(f"/reports/{report_id}/sign", json={"announcement_needed": True})).is_success
+
+        async def promised(number: int) -> None:
+            async def there() -> bool:
+                return len(await messages(strict, report_id)) == number
+
+            await until(there, 30)
+
+        await promised(1)
+        assert (await caller.post(f"/reports/{report_id}/announce", json={})).is_success
+        await promised(2)
+        lines = (await caller.get(f"/reports/{report_id}/journey")).json()["lines"]
+    hidden, shown = [row["indicators"] for row in await messages(strict, report_id)]
+    said = ("invisible_to_patient", "to_dmp", "to_professionals", "to_patient")
+    assert [hidden[name] for name in said] == [True, True, True, False]
+    # The DMP shows the patient what was announced; the mail, which no line of the matrix allows, says so.
+    assert [shown[name] for name in said] == [False, True, False, False]
+    states = {(one["recipient_id"], one["kind"]): (one["state"], one["reason"], one["who_must_act"]) for one in lines}
+    assert states["patient", "report"] == ("refused", "matrix_patient_with_dmp", "administrator")
+    assert states["dmp", "release"][0] == "scheduled"

@@ -25,6 +25,7 @@ from navette_report.domain.pfi.distribution import Platform
 from navette_report.pfi_settings import PfiSettings
 from navette_report.use_cases.deliver_to_platform import Counter, send_message, settle_message
 from navette_report.use_cases.receive_receipt import ReceiptDesk
+from navette_report.use_cases.refuse_platform_replay import refuse_platform_replay
 from navette_report.use_cases.send_to_platforms import Outputs
 
 _LARGEST_RECEIPT = 256 * 1024
@@ -78,7 +79,9 @@ def _declare_channel(service: Service, settings: PfiSettings, platform: Platform
         retry_first_seconds=settings.pfi_retry_first_seconds,
         probe_seconds=settings.pfi_probe_seconds,
     )
-    service.deliver(channel, attempt=send_message(counter), settle=settle_message(counter))
+    service.deliver(
+        channel, attempt=send_message(counter), settle=settle_message(counter), obsolete=refuse_platform_replay
+    )
 
 
 def _destination(platform: Platform) -> Destination:

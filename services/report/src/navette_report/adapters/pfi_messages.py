@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from navette_chassis import UnitOfWork
@@ -20,26 +19,10 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from navette_report.domain.pfi.indicators import Indicators
 from navette_report.domain.pfi.letter import Action, Letter
+from navette_report.domain.pfi.succession import HELD, MessageState
 from navette_report.domain.pfi.writing import Written
 
 MESSAGES = "platform_messages"
-
-
-class MessageState(StrEnum):
-    """Where a message stands."""
-
-    SCHEDULED = "scheduled"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    DOUBTFUL = "doubtful"
-    """Cancelled after a sending without answer: the platform may have it."""
-
-
-HELD = frozenset({MessageState.SCHEDULED, MessageState.ACCEPTED, MessageState.FAILED, MessageState.DOUBTFUL})
-"""The platform has the document, or will have it before what is sent after it."""
-THERE = frozenset({MessageState.ACCEPTED, MessageState.DOUBTFUL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +36,8 @@ class PlatformMessage:
     edition: int
     """versionNumber of the document."""
     unique_id: str
+    replaces: str | None
+    """uniqueId of the document whose place this one takes."""
     action: Action
     state: MessageState
     indicators: Indicators
@@ -99,14 +84,19 @@ class PlatformMessages:
         row = await self._messages.find_one({"_id": number})
         return None if row is None else _message(row)
 
-    async def ended(self, number: str, state: MessageState) -> None:
+    async def ended(self, number: str, state: MessageState, *, refused: bool = False) -> None:
         """Write what became of a message. A refused one is written anew when it is replayed: something was
         corrected meanwhile, or it would be refused again.
         """
         change: dict[str, Any] = {"$set": {"state": state.value}}
-        if state is MessageState.REFUSED:
+        if refused:
             change["$unset"] = {"text": ""}
         await self._messages.update_one({"_id": number}, change)
+
+    async def replayed(self, number: str) -> None:
+        """Write that a message which certainly was not there is on its way again."""
+        ended = {"_id": number, "state": {"$ne": MessageState.DOUBTFUL.value}}
+        await self._messages.update_one(ended, {"$set": {"state": MessageState.SCHEDULED.value}})
 
 
 async def messages_of(database: AsyncDatabase[Document], report_id: str, platform: str) -> list[PlatformMessage]:
@@ -119,10 +109,11 @@ async def messages_of(database: AsyncDatabase[Document], report_id: str, platfor
 async def freeze(
     database: AsyncDatabase[Document], number: str, text: Written, letter: Letter, keyring: Keyring
 ) -> Written:
-    """Keep the text of a first sending and whom it names; what was kept before wins."""
+    """Keep the text of a first sending and what it was written from; what was kept before wins."""
     sealed = {"sealed": Sealed[str].seal(text.text, keyring).token, "charset": text.charset}
     recipients = [{"id": one.recipient_id, "role": one.role.value} for one in letter.addressees]
-    kept = {"text": sealed, "indicators": asdict(letter.indicators), "recipients": recipients}
+    whole = Sealed[Letter].seal(letter, keyring).token
+    kept = {"text": sealed, "letter": whole, "indicators": asdict(letter.indicators), "recipients": recipients}
     await database[MESSAGES].update_one({"_id": number, "text": {"$exists": False}}, {"$set": kept})
     row = await database[MESSAGES].find_one({"_id": number}, {"text": True})
     return text if row is None or "text" not in row else frozen(row["text"], keyring)
@@ -141,6 +132,7 @@ def _row(message: PlatformMessage) -> Document:
         "version": message.version,
         "edition": message.edition,
         "unique_id": message.unique_id,
+        "replaces": message.replaces,
         "action": message.action.value,
         "state": message.state.value,
         "indicators": asdict(message.indicators),
@@ -159,6 +151,7 @@ def _message(row: Document) -> PlatformMessage:
         version=row["version"],
         edition=row["edition"],
         unique_id=row["unique_id"],
+        replaces=row["replaces"],
         action=Action(row["action"]),
         state=MessageState(row["state"]),
         indicators=Indicators(**row["indicators"]),

@@ -21,6 +21,7 @@ STATES = {
 REASONS = {
     "unknown_sender": "L’émetteur (MSH-3, MSH-4) n’est pas une plateforme du fichier de diffusion.",
     "message_unknown": "L’accusé cite un message que Navette n’a pas envoyé à cette plateforme.",
+    "recipient_not_asked": "L’accusé parle d’un destinataire que ce message ne demandait pas de servir.",
     "mailbox_not_ours": "L’accusé cite une boîte à laquelle ce message n’était pas destiné.",
     "control_id": "Le numéro du message (MSH-10) est absent.",
     "control_id_reused": "Un autre message porte déjà ce numéro (MSH-10).",

@@ -18,8 +18,6 @@ from pymongo.asynchronous.database import AsyncDatabase
 from navette_report.adapters import documents
 from navette_report.adapters.journeys import JourneyRepository
 from navette_report.adapters.pfi_messages import (
-    THERE,
-    MessageState,
     PlatformMessage,
     PlatformMessages,
     freeze,
@@ -31,6 +29,7 @@ from navette_report.domain.pfi.answers import refusal
 from navette_report.domain.pfi.distribution import Platform
 from navette_report.domain.pfi.indicators import deletion
 from navette_report.domain.pfi.letter import Action, Letter
+from navette_report.domain.pfi.succession import THERE, MessageState, chain, overtaken
 from navette_report.domain.pfi.writing import Written, written
 from navette_report.use_cases.fold_platform_facts import fold_message, place_of_message
 
@@ -67,13 +66,13 @@ def send_message(counter: Counter) -> Callable[[Delivery], Awaitable[Outcome]]:
         message = next((one for one in sent if one.number == delivery.payload["number"]), None)
         if message is None:
             return Outcome.permanent("message_missing", WhoMustAct.OPERATOR)
-        if message.action is not Action.DELETE and _overtaken(message, sent) and not delivery.must_query:
+        if message.action is not Action.DELETE and overtaken(message, sent) and not delivery.must_query:
             return Outcome.cancelled("superseded")
         made = await _made(counter, message, sent)
         if isinstance(made, Outcome):
             return made
         outcome = _outcome(await counter.client().send(made, message.number))
-        if outcome.code == _NOT_THERE and message.action is Action.DELETE and not _surely_there(sent):
+        if outcome.code == _NOT_THERE and message.action is Action.DELETE and not _surely_there(message, sent):
             return Outcome.cancelled("nothing_to_delete")
         return outcome
 
@@ -89,9 +88,9 @@ def settle_message(counter: Counter) -> Callable[[Delivery, Outcome, UnitOfWork]
         if message is None:
             return
         state = _STATES[outcome.kind]
-        if state is MessageState.CANCELLED and delivery.must_query:
+        if state is not MessageState.ACCEPTED and delivery.must_query:
             state = MessageState.DOUBTFUL
-        await messages.ended(message.number, state)
+        await messages.ended(message.number, state, refused=outcome.kind is OutcomeKind.PERMANENT)
         if outcome.kind is OutcomeKind.DELIVERED:
             fact = Fact(state=LineState.SENT, at=uow.now, reason=message.remark)
         else:
@@ -101,7 +100,7 @@ def settle_message(counter: Counter) -> Callable[[Delivery, Outcome, UnitOfWork]
                 reason=outcome.code,
                 who_must_act=outcome.who_must_act,
             )
-        if state is MessageState.CANCELLED and message.action is Action.DELETE:
+        if outcome.kind is OutcomeKind.CANCELLED and message.action is Action.DELETE:
             # It had nothing to delete, so nobody else is concerned.
             await JourneyRepository(uow).fold(place_of_message(message, counter.platform.label), fact)
             return
@@ -110,23 +109,23 @@ def settle_message(counter: Counter) -> Callable[[Delivery, Outcome, UnitOfWork]
     return settle
 
 
-def _overtaken(message: PlatformMessage, sent: list[PlatformMessage]) -> bool:
-    """Whether a later message was accepted: this one, replayed, would bring back what that one replaced."""
-    place = sent.index(message)
-    return any(one.state is MessageState.ACCEPTED for one in sent[place + 1 :])
+def _documents(message: PlatformMessage, sent: list[PlatformMessage]) -> list[PlatformMessage]:
+    """The sendings of the document that a deletion is about, and of those it took the place of."""
+    names = chain(message, sent)
+    return [one for one in sent if one.action is not Action.DELETE and one.unique_id in names]
 
 
-def _surely_there(sent: list[PlatformMessage]) -> bool:
+def _surely_there(message: PlatformMessage, sent: list[PlatformMessage]) -> bool:
     """Whether the platform said that it has the report; otherwise it may rightly say that it has not."""
-    return any(one.action is not Action.DELETE and one.state is MessageState.ACCEPTED for one in sent)
+    return any(one.state is MessageState.ACCEPTED for one in _documents(message, sent))
 
 
 def _letter(counter: Counter, message: PlatformMessage, sent: list[PlatformMessage]) -> Letter | None:
     """What is written: for a deletion the last version the platform has, unchanged (§5.1); None when it has none."""
     keyring = counter.keyring()
-    if message.action is not Action.DELETE:
+    if message.action is not Action.DELETE or message.text is not None:
         return message.letter.open(keyring, Letter)
-    there = [one for one in sent if one.action is not Action.DELETE and one.state in THERE]
+    there = [one for one in _documents(message, sent) if one.state in THERE]
     if not there:
         return None
     letters = [one.letter.open(keyring, Letter) for one in there]

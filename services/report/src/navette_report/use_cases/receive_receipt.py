@@ -49,12 +49,11 @@ class ReceiptDesk:
             message = parse(raw, self.limits)
         except Hl7Error as error:
             return await self._keep(uow, raw, None, error, "AR", origin)
-        key = _key(message)
+        key, platform = _key(message), self._sender(message)
         earlier = await store.earlier(key)
         for row in earlier:
-            if store.same(row, raw) and row["ack_code"] != "AR":
+            if store.same(row, raw) and (row["ack_code"] != "AR" or platform is None):
                 return await store.came_again(row, uow.now)
-        platform = self._sender(message)
         if platform is None:
             unknown = Hl7Error(MessageError.APPLICATION, "unknown_sender", Location("MSH", 1, 3))
             return await self._keep(uow, raw, message, unknown, "AR", origin)
@@ -149,7 +148,10 @@ async def fold_receipt(
     """Fold a receipt into the lines it is about. It may come before our message's own answer, late, or twice."""
     fact = fact_of_receipt(receipt, uow.now)
     state, reason = ReceiptState.FOLDED, None
-    if receipt.kind is ReceiptKind.DMP:
+    if platform.kind == "drimbox" or (receipt.kind is ReceiptKind.DMP and Audience.DMP not in sent.parties):
+        # A DRIMbox serves nobody for us; a message that was not for the DMP says nothing of the DMP.
+        places, state, reason = [], ReceiptState.TO_REVIEW, "recipient_not_asked"
+    elif receipt.kind is ReceiptKind.DMP:
         places = list(places_of_party(sent, Audience.DMP, platform.label))
     else:
         party, recipient_id = _recipient(sent.letter.open(keyring, Letter), receipt.address)

@@ -11,13 +11,21 @@ from navette_contracts.sealed import Keyring, Sealed
 from navette_documents.hl7v2 import control_id
 
 from navette_report.adapters.journeys import JourneyRepository
-from navette_report.adapters.pfi_messages import HELD, MessageState, PlatformMessage, PlatformMessages
+from navette_report.adapters.pfi_messages import PlatformMessage, PlatformMessages
 from navette_report.domain.choices import SignatureChoices
 from navette_report.domain.document import DocumentModel
 from navette_report.domain.journey import Channel, Fact, LineKind, LineState, Place, party_of
 from navette_report.domain.pfi.distribution import Distribution, Platform
-from navette_report.domain.pfi.indicators import Indicators, Objection, indicators_of, line_of, objection
+from navette_report.domain.pfi.indicators import (
+    Indicators,
+    Objection,
+    indicators_of,
+    line_of,
+    objection,
+    without_mails,
+)
 from navette_report.domain.pfi.letter import Action, Addressee, Letter, addressees_of, letter_of
+from navette_report.domain.pfi.succession import HELD, MessageState
 from navette_report.domain.report import Edition, Report
 from navette_report.use_cases.fold_platform_facts import fold_message, place_of_message
 
@@ -86,8 +94,13 @@ async def _hand_over(
         await _tell_unreachable(uow, composed)
     if parties and not (indicators.to_dmp or indicators.mails):
         return  # professionals without a mailbox, and nobody else
-    message = _message(composed, platform, indicators, addressees, keyring())
     against = _objection(composed, platform, indicators, former)
+    filed = without_mails(indicators)
+    if against is not None and filed.to_dmp and _objection(composed, platform, filed, former) is None:
+        # No line of the matrix has these mails; the deposit has one of its own and does not wait for them.
+        await _refuse_lines(uow, composed, tuple(one for one in parties if one is not Audience.DMP), against)
+        indicators, against = filed, None
+    message = _message(composed, platform, indicators, addressees, keyring())
     if against is not None:
         state = LineState.REFUSED if parties else LineState.CANCELLED
         fact = Fact(state=state, at=uow.now, reason=against.reason, who_must_act=against.who)
@@ -143,6 +156,7 @@ def _message(
         version=composed.version,
         edition=edition.reference.version_number,
         unique_id=edition.reference.unique_id,
+        replaces=edition.replaces_unique_id,
         action=action,
         state=MessageState.SCHEDULED,
         indicators=indicators,

@@ -49,6 +49,9 @@ def check_content(message: Message, frame: Frame, *, strict: bool) -> Content:
     indicators = _indicators(message, frame)
     professionals, patient = _participants(message, frame)
     _coherent(frame, indicators, bool(professionals), bool(patient))
+    for place, one in enumerate(message.all("OBX"), start=1):
+        if one.part(3) in _BODIES:
+            _body(one, frame, place)
     if strict and not on_matrix(indicators):
         raise Refused("207", "matrix", "OBX", application="906")
     return Content(cda, facts, hashlib.sha256(cda).hexdigest(), indicators, professionals, patient)
@@ -111,6 +114,17 @@ def _indicators(message: Message, frame: Frame) -> dict[str, bool]:
             raise Refused("103", "indicator.value", f"OBX^{place}^5")
         found[one.part(3)] = one.part(5) == "Y"
     return found
+
+
+def _body(obx: Segment, frame: Frame, place: int) -> None:
+    """A mail body: text in base64, in the case of the family."""
+    label = "text" if frame.family == "MDM" else "TEXT"
+    try:
+        text = base64.b64decode(obx.part(5, 5), validate=True).decode()
+    except ValueError:
+        text = ""
+    if [obx.part(5, part) for part in (1, 2, 3, 4)] != ["", label, "", "Base64"] or not text:
+        raise Refused("102", "body.content", f"OBX^{place}^5")
 
 
 def _participants(message: Message, frame: Frame) -> tuple[tuple[str, ...], str]:

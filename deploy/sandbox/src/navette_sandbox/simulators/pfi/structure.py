@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 
 from navette_sandbox.simulators.pfi.er7 import Message, Refused, Segment
 
@@ -78,6 +79,10 @@ def _header(msh: Segment, versions: Collection[str]) -> tuple[str, str, str]:
     for number in (3, 4, 5, 6, 7, 10, 11):
         if not msh.field(number):
             raise Refused("101", f"msh.{number}", f"MSH^1^{number}")
+    if len(msh.field(10)) > 20:
+        raise Refused("102", "msh.control_id", "MSH^1^10")
+    if not _MOMENT.fullmatch(msh.field(7)):
+        raise Refused("102", "msh.moment", "MSH^1^7")
     if msh.part(11) not in ("P", "T", "D"):
         raise Refused("202", "msh.processing", "MSH^1^11")
     if msh.field(12) != {"MDM": "2.6", "ORU": "2.5"}[family]:
@@ -100,17 +105,23 @@ def _order(message: Message, family: str, version: str) -> None:
     for place, obx in enumerate(message.all("OBX"), start=1):
         if obx.part(1) != str(place):
             raise Refused("102", "obx.set_id", f"OBX^{place}^1")
+    noted = [before for before, one in pairwise(message.segments) if one.name == "NTE"]
+    if any(one.name != "OBX" or one.part(3) != "DESTMSSANTEPAT" or one.part(5) != "Y" for one in noted):
+        raise Refused("100", "note.place", "NTE")
 
 
 def _txa(message: Message, action: str, version: str, document: Segment) -> tuple[str, str]:
     txa = message.one("TXA")
     if txa.part(1) != "1" or txa.part(2) != document.part(3) or txa.part(3) != "TEXT":
         raise Refused("103", "txa.document", "TXA^1^2")
+    # The official examples name the organisation in a second component; an extension (`ext^^OID^ISO`) is refused.
     unique_id, replaces = txa.part(12), txa.part(13)
     if not _OID.fullmatch(unique_id):
         raise Refused("101" if not unique_id else "102", "txa.unique_id", "TXA^1^12")
     if action == "replace" and not _OID.fullmatch(replaces):
         raise Refused("101" if not replaces else "102", "txa.replaced", "TXA^1^13")
+    if action == "create" and replaces:
+        raise Refused("103", "txa.replaced", "TXA^1^13")
     if txa.part(17) not in ({"AU"} if version == "2.1" else {"AU", "LA"}):
         raise Refused("103", "txa.status", "TXA^1^17")
     return unique_id, replaces

@@ -6,13 +6,23 @@ A party (DMP, professionals, patient) of a site has exactly one carrier, so that
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from navette_contracts.events import Audience
 from navette_documents.identifiers import parse_finess, parse_oid
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from navette_report.domain.audience import PARTIES
 
@@ -20,7 +30,10 @@ NAVETTE = "navette"
 """The carrier that is Navette itself: its services dmp and mss."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
-Text = Annotated[str, Field(min_length=1, max_length=180)]
+Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=180, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+MailBody = Annotated[str, Field(min_length=1, max_length=4000)]
 
 
 class DistributionInvalid(ValueError):  # noqa: N818 - the distribution is what is invalid
@@ -68,9 +81,20 @@ class Platform(BaseModel):
     ack_reading: bool = False
     patient_domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]{3,190}$")] = "patient.mssante.fr"
     patient_may_answer: bool = False
-    professional_text: Annotated[str, Field(max_length=4000)] | None = None
-    patient_text: Annotated[str, Field(max_length=4000)] | None = None
+    professional_text: MailBody | None = None
+    patient_text: MailBody | None = None
     """Bodies of the mails the platform sends; None: its own."""
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _writable(cls, version: object) -> object:
+        if version == "1.2":
+            # Its one public example is a first sending: no sender, no recipient, no replacement, no deletion.
+            raise DistributionInvalid(
+                "1.2 cannot be written: its messages name neither sender nor recipients, and how they replace "
+                "or delete is not published; ask for 2.0 or 2.1"
+            )
+        return version
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -145,6 +169,7 @@ def load_distribution(data: bytes, sites: Collection[str]) -> Distribution:
     """The file `{"platforms": [...], "sites": [...]}`. Raises DistributionInvalid: what is wrong, in one sentence."""
     try:
         read = Distribution.model_validate_json(data)
+        json.loads(data, object_pairs_hook=_once)
     except ValidationError as invalid:
         first = invalid.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "file"
@@ -160,6 +185,15 @@ def load_distribution(data: bytes, sites: Collection[str]) -> Distribution:
         seen.add(routes.site_id)
         _refuse_routes(read, routes, where)
     return read
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """JSON lets the last of two equal names win, so that a site would quietly change its carrier."""
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DistributionInvalid(f"{twice}: written twice in one object")
+    return dict(pairs)
 
 
 def _refuse_platforms(read: Distribution) -> None:

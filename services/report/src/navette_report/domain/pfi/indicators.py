@@ -114,6 +114,11 @@ def objection(one: Indicators, choices: SignatureChoices, *, qualified: bool, st
     return _outside(one, choices, qualified=qualified)
 
 
+def without_mails(one: Indicators) -> Indicators:
+    """The same message for the DMP alone."""
+    return replace(one, to_professionals=False, to_patient=False)
+
+
 def _outside(one: Indicators, choices: SignatureChoices, *, qualified: bool) -> Objection:
     """Why a combination is on no line of the matrix."""
     if not one.to_professionals:
