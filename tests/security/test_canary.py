@@ -1,7 +1,8 @@
 """No health identity where it must not be: logs, spans, metrics, topics, dead letters, refusals (DESIGN §8).
 
-A patient, a requester and a report are marked with words that occur nowhere else. They go the whole way, are
-refused in many ways, and then everything an operator could read is searched for the marks, however wrapped.
+Patients, reports and reasons are marked with words that occur nowhere else. They are written here or received from
+another system, go to the national services or to the platform of a hospital, are corrected, withdrawn and refused in
+many ways; then everything an operator could read is searched for the marks, however wrapped.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ from navette_sandbox.layout import SERVICES, make_layout
 from navette_sandbox.pki import PROBE
 from navette_sandbox.scenarios.catalogue import Patient, ReportText, reports, requesters, study_uid
 from navette_sandbox.scenarios.client import PlatformError, Radiologist, Secretary, poll
+from navette_sandbox.scenarios.old_ris import OldReport
 from navette_sandbox.scenarios.stage import Stage, line
+from navette_sandbox.simulators.pfi import receipts
 from navette_sandbox.supervisor import PARTITIONS, Sandbox
 from navette_sandbox.verify.leaks import Detector, Leak
 
@@ -46,10 +49,24 @@ PATIENT = Patient(
 LATE = Patient(
     "C02", "MARTRE-CANARI", "TURQUOISE", "F", "1979-08-02", "44109", _matricule("2790844109772"), "1.2.250.1.213.1.4.8"
 )
+RECEIVED = Patient(
+    "C03", "GENETTE-CANARI", "CORNALINE", "M", "1968-03-11", "44109", _matricule("1680344109773"), "1.2.250.1.213.1.4.8"
+)
+"""Known to another system only."""
+LOCAL_ID = "IPPCANARI447788"
 FINDINGS = "Calcification canarine du lobe améthyste, stable."
 CONCLUSION = "Conclusion canarine : améthyste sans particularité."
+CORRECTION = "Conclusion canarine corrigée : saphir du lobe moyen."
+RECEIVED_FINDINGS = "Résultats canaris reçus : nodule de grenat inchangé."
+REASON = "Motif canari de retrait : tourmaline intervertie."
 SECRETS = {
     "birth name": PATIENT.birth_name,
+    "received birth name": RECEIVED.birth_name,
+    "received matricule": RECEIVED.matricule[:13],
+    "received number": LOCAL_ID,
+    "received findings": RECEIVED_FINDINGS,
+    "correction": CORRECTION,
+    "reason": REASON,
     "other birth name": LATE.birth_name,
     "given name": PATIENT.given_names + " " + PATIENT.birth_name,
     "matricule": PATIENT.matricule[:13],
@@ -165,6 +182,241 @@ async def _refusals(stage: Stage, patient_id: str) -> list[str]:
     return texts
 
 
+# --- reports of another system, and receipts of a platform ------------------------------------------------------------
+
+
+async def _exchange(port: int, ca: Path, certificate: tuple[Path, Path], data: bytes, *, framed: bool = True) -> bytes:
+    """Send bytes to an MLLP listener; its answer, empty for none."""
+    tls = ssl.create_default_context(cafile=str(ca))
+    tls.load_cert_chain(*certificate)
+    reader, writer = await asyncio.open_connection("localhost", port, ssl=tls)
+    try:
+        writer.write(b"\x0b" + data + b"\x1c\r" if framed else data)
+        await writer.drain()
+        if not framed:
+            return b""
+        return await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 30)
+    except asyncio.IncompleteReadError as cut:
+        return cut.partial
+    finally:
+        writer.close()
+
+
+def _written_elsewhere(number: str, patient: Patient, accession: str) -> bytes:
+    """The ORU of an old RIS, text marked."""
+    report = OldReport(
+        number=number,
+        accession=accession,
+        placer=f"D{accession}",
+        study_uid=study_uid(950),
+        exam_code=next(iter(group.INTAKE_SENDERS[0]["exams"])),
+        examined_at=datetime.now(UTC) - timedelta(days=1),
+        author_rpps=group.RADIOLOGIST["rpps"],
+        author=("RADIOLOGUE-FICTIF", "Alix"),
+    )
+    text = _text(0)
+    content = {**text.content, "findings": RECEIVED_FINDINGS, "conclusion": CONCLUSION}
+    message = report.message(patient, requesters()[text.requester], content)
+    local = f"{LOCAL_ID}^^^RIVES-B&990000028&M^PI~".encode()
+    return message.replace(b"PID|1||", b"PID|1||" + local)
+
+
+def _with_document(number: str, patient: Patient, form: str, document: bytes) -> bytes:
+    """An ORU whose report is a document."""
+    lines = _written_elsewhere(number, patient, f"A{number}").split(b"\r")
+    kept = [line for line in lines if not line.startswith(b"OBX|")]
+    data = base64.b64encode(document)
+    kept.insert(-2, b"OBX|1|ED|CR^Compte rendu^LOCAL||" + form.encode() + b"^Base64^" + data + b"||||||F")
+    return b"\r".join(kept)
+
+
+def _as_mdm(message: bytes) -> bytes:
+    """The same report as MDM^T02."""
+    message = message.replace(b"ORU^R01^ORU_R01", b"MDM^T02^MDM_T02")
+    lines = message.split(b"\r")
+    lines.insert(1, b"EVN|T02|20261120103000")
+    lines.insert(3, b"PV1|1|O")
+    where = next(n for n, line in enumerate(lines) if line.startswith(b"OBX|"))
+    lines.insert(where, b"TXA|1|CR|TX|20261120103000||||||||CANARI-DOC-1|||||LA")
+    return b"\r".join(lines)
+
+
+def _hostile_messages() -> list[bytes]:
+    """Messages to be refused or kept waiting, marks in what a parser chokes on; in the last three in the header too."""
+    good, name = _written_elsewhere("CANARI-X", RECEIVED, "ACANARIX"), RECEIVED.birth_name.encode()
+    broken_cda = f"<ClinicalDocument><name>{RECEIVED.birth_name}</nom> {RECEIVED_FINDINGS}".encode()
+    entity = f'<!DOCTYPE x [<!ENTITY a "{RECEIVED_FINDINGS}">]><x>&a;</x>'.encode()
+    broken_rtf = b"{\\rtf1 " + RECEIVED_FINDINGS.encode() + b" {\\b " + name
+    broken_base64 = _with_document("CANARI-B64", RECEIVED, "^application^pdf", b"x").replace(
+        b"^eA==|", b"^" + name + b"|"
+    )
+    return [
+        _with_document("CANARI-CDA", RECEIVED, "^text^XML", broken_cda),
+        _with_document("CANARI-DTD", PATIENT, "^text^XML", entity),
+        _with_document("CANARI-RTF", PATIENT, "^application^rtf", broken_rtf),
+        _with_document("CANARI-PDF", PATIENT, "^application^pdf", RECEIVED_FINDINGS.encode()),
+        broken_base64,
+        good.replace(b"|CANARI-X|", b"||"),
+        good.replace(b"ORU^R01^ORU_R01", b"ORU^W01^ORU_W01"),
+        good.replace(b"CANARI-X", b"CANARI-X1").replace(b"|19680311|", b"|" + name + b"|"),
+        good.replace(b"CANARI-X", b"CANARI-X2").replace(b"UNICODE UTF-8", b"8859/1") + b"\xff\xfe" + name,
+        good.replace(b"CANARI-X", b"CANARI-X3").replace(b"\rOBR|", b"\rXBR|"),
+        name + b"\r" + RECEIVED_FINDINGS.encode(),
+        b"MSH|" + name,
+        good.replace(b"|ANCIEN-RIS|RIVES-B|", b"|" + name + b"|" + LOCAL_ID.encode() + b"|"),
+        good.replace(b"CANARI-X", name).replace(b"ORU^R01^ORU_R01", name + b"^" + LOCAL_ID.encode()),
+    ]
+
+
+async def _messages_of_another_system(stage: Stage) -> list[Evidence]:
+    """Taken in, refused, kept waiting, replayed and set aside; what the answers say besides repeating headers."""
+    layout = stage.sandbox.layout
+    way = (
+        layout.ports["report.intake"],
+        layout.pki.internal_ca,
+        layout.pki.pair(group.INTAKE_SENDERS[0]["certificate"]),
+    )
+    good = _written_elsewhere("CANARI-1", PATIENT, "ACANARI1")
+    other = good.replace(RECEIVED_FINDINGS.encode(), CORRECTION.encode())
+    waiting = _written_elsewhere("CANARI-2", RECEIVED, "ACANARI2")
+    mdm = _as_mdm(_written_elsewhere("CANARI-3", PATIENT, "ACANARI3"))
+    sent = [good, other, waiting, mdm, *_hostile_messages()]
+    answers = [await _exchange(*way, one) for one in sent]
+    assert [_code(one) for one in answers[:4]] == ["AA", "AE", "AA", "AA"]
+    await _exchange(*way, b"\x0b" + waiting[:400], framed=False)
+    await _exchange(*way, RECEIVED.birth_name.encode() * 3, framed=False)
+
+    async def listed(*states: str) -> dict[str, Any]:
+        answer = await stage.radiologist.get("report", "/intake/messages", state=list(states), limit=500)
+        return {one["control_id"]: one for one in answer["messages"]}
+
+    done = await poll(
+        lambda: listed("integrated", "to_review", "waiting"),
+        lambda found: {"CANARI-1", "CANARI-2", "CANARI-3", "CANARI-CDA"} <= found.keys(),
+        seconds=60,
+        what="the received messages are settled",
+    )
+    assert (done["CANARI-1"]["state"], done["CANARI-2"]["state"]) == ("integrated", "waiting"), done
+    kept = done["CANARI-2"]["id"]
+    page = await stage.secretary.page("report", f"/pages/intake/{kept}")
+    assert RECEIVED.birth_name in page
+    await stage.secretary.post(
+        "report", f"/intake/messages/{kept}/replay", {"report_id": done["CANARI-1"]["report_id"]}
+    )
+    await stage.secretary.post("report", f"/intake/messages/{kept}/set-aside")
+    status, _ = await stage.secretary.attempt("report", f"/intake/messages/{kept}/replay", {"report_id": FINDINGS})
+    assert status == 409
+    await stage.radiologist.sign(done["CANARI-1"]["report_id"])
+    assert {_code(one) for one in answers} == {"AA", "AE", "AR"}
+    # The last three answers repeat the marked header they answer to.
+    return [Evidence("acknowledgement", str(n), one) for n, one in enumerate(answers[:-3])]
+
+
+def _code(answer: bytes) -> str:
+    return next(line for line in answer.split(b"\r") if line.startswith(b"MSA|")).split(b"|")[1].decode()
+
+
+async def _submissions(stage: Stage) -> list[Evidence]:
+    """Reports by REST: one that waits for its patient, and many that are refused."""
+    body: dict[str, Any] = {
+        "site_id": "site-b",
+        "source": "portail",
+        "document_id": "CANARI-REST",
+        "patient": {
+            "local_id": LOCAL_ID,
+            "ins": {"matricule": RECEIVED.matricule, "oid": RECEIVED.oid},
+            "birth_name": RECEIVED.birth_name,
+            "first_birth_given_name": RECEIVED.given_names,
+            "birth_date": RECEIVED.birth_date,
+            "sex": "M",
+        },
+        "exam": {"accession_number": "ACANARI9"},
+        "author_rpps": group.RADIOLOGIST["rpps"],
+        "text": f"RESULTATS : {RECEIVED_FINDINGS}",
+    }
+    patient = body["patient"]
+    attempts: list[tuple[int, dict[str, Any], str]] = [
+        (202, body, "canari-key-1"),
+        (422, {**body, "text": f"CONCLUSION : {CORRECTION}"}, "canari-key-1"),
+        (422, {**body, "patient": {**patient, "sex": RECEIVED.birth_name}}, "canari-key-2"),
+        (422, {**body, "patient": {**patient, "birth_date": RECEIVED_FINDINGS}}, "canari-key-3"),
+        (
+            422,
+            {**body, "patient": {**patient, "ins": {"matricule": RECEIVED.matricule[:14], "oid": "1.2"}}},
+            "canari-4",
+        ),
+        (422, {**body, "exam": {**body["exam"], "acts": [{"loinc_code": RECEIVED_FINDINGS}]}}, "canari-key-5"),
+        (422, {**body, "author_rpps": RECEIVED.matricule}, "canari-key-6"),
+        (422, {**body, "pdf": RECEIVED_FINDINGS}, "canari-key-7"),
+        (403, {**body, "site_id": RECEIVED.birth_name}, "canari-key-8"),
+        (422, {**body, "document_id": RECEIVED_FINDINGS}, RECEIVED.matricule),
+    ]
+    said = []
+    for status, given, key in attempts:
+        got, answer = await stage.secretary.attempt("report", "/intake/reports", given, key=key)
+        assert got == status, (got, status, key)
+        said.append(json.dumps(answer, ensure_ascii=False))
+    return [Evidence("refusal", f"submission {number}", text.encode()) for number, text in enumerate(said)]
+
+
+async def _by_platform(stage: Stage, patient_id: str) -> str:
+    """A report of the site in the hospital: it leaves by the platform."""
+    text = _text(3)
+    requester = requesters()[text.requester]
+    content = text.draft(requester, "CANARI3", study_uid(903), datetime.now(UTC))
+    content["correspondents"][0]["mss_address"] = requester.mailbox
+    report_id = await stage.radiologist.draft(patient_id, group.SITES[-1]["site_id"], content)
+    await stage.radiologist.sign(report_id)
+    return report_id
+
+
+async def _receipts(stage: Stage) -> list[Evidence]:
+    """Receipts of the platform that are not ours, broken, or speak of patients where codes belong."""
+    layout = stage.sandbox.layout
+    way = (layout.ports["report.receipts"], layout.pki.internal_ca, layout.pki.pair("pfi-client"))
+    cited = (await stage.state("pfi", "messages"))[0]["control_id"]
+    parties, now = (group.PFI_APPLICATION, group.PFI_FACILITY, "NAVETTE", "RIVES-C"), datetime.now(UTC)
+    mailbox = f"{PATIENT.matricule}@{group.PATIENT_DOMAIN}"
+    told = [
+        receipts.Receipt("Z02", cited, positive=False, address=mailbox, code="550"),
+        receipts.Receipt("Z02", cited, positive=False, address=mailbox, code=PATIENT.birth_name),
+        receipts.Receipt("Z01", cited, positive=False, code=PATIENT.birth_name),
+        receipts.Receipt("Z02", cited, address=f"{RECEIVED.matricule}@{group.PATIENT_DOMAIN}"),
+        receipts.Receipt("Z03", PATIENT.birth_name, address=mailbox),
+    ]
+    sent = [receipts.zam(one, parties, f"ZCANARI{number}", now, "T") for number, one in enumerate(told)]
+    sent.append(sent[0].replace(b"ZCANARI0", b"ZCANARI9").replace(b"OBX|1|CWE|", b"OBX|1|CWE|" + FINDINGS.encode()))
+    sent.append(sent[0].replace(b"ZCANARI0", b"ZCANARI10").replace(b"OBX|", PATIENT.birth_name.encode() + b"|"))
+    sent.append(f"{PATIENT.birth_name}\r{FINDINGS}".encode())
+    answers = [await _exchange(*way, one) for one in sent]
+    assert _code(answers[0]) == "AA"
+    return [Evidence("acknowledgement", f"receipt {number}", one) for number, one in enumerate(answers)]
+
+
+async def _acts(stage: Stage, replaced: str, withdrawn: str) -> list[Evidence]:
+    """A correction and a withdrawal, refused first: marked text and a marked reason."""
+    report = await stage.radiologist.get("report", f"/reports/{replaced}")
+    version, content = report["version"], {**report["content"], "conclusion": CORRECTION}
+    refused: list[tuple[int, str, dict[str, Any]]] = [
+        (409, f"/reports/{replaced}/replace", {"built_on": version + 7, "content": content}),
+        (422, f"/reports/{replaced}/replace", {"built_on": version, "content": {**content, "title": CORRECTION * 9}}),
+        (422, f"/reports/{replaced}/replace", {"built_on": CORRECTION, "content": content}),
+        (422, f"/reports/{withdrawn}/withdraw", {"reason": REASON * 9}),
+        (422, f"/reports/{withdrawn}/withdraw", {"reason": {"text": REASON}}),
+        (409, f"/reports/{withdrawn}/announce", {"reason": REASON}),
+    ]
+    said = []
+    for status, path, body in refused:
+        got, answer = await stage.radiologist.attempt("report", path, body)
+        assert got == status, (got, path)
+        said.append(json.dumps(answer, ensure_ascii=False))
+    await stage.radiologist.replace(replaced, version, content)
+    await stage.radiologist.withdraw(withdrawn, REASON)
+    return [Evidence("refusal", f"act {number}", text.encode()) for number, text in enumerate(said)]
+
+
+# --- unreadable events ------------------------------------------------------------------------------------------------
+
 POISON_HEADERS = [
     ("ce_specversion", b"1.0"),
     ("ce_type", PATIENT.birth_name.encode()),
@@ -244,6 +496,19 @@ async def _metrics(sandbox: Sandbox) -> list[Evidence]:
     return evidence
 
 
+def _integrated(journey: dict[str, Any]) -> bool:
+    return all(one["state"] in {"delivered", "read"} for one in journey["lines"])
+
+
+def _corrected(journey: dict[str, Any]) -> bool:
+    return journey["report"]["version"] == 2 and line(journey, "platform").get("state") == "delivered"
+
+
+def _taken_back(journey: dict[str, Any]) -> bool:
+    told = [one for one in journey["lines"] if one["kind"] == "withdrawal"]
+    return bool(told) and all(one["state"] in {"sent", "delivered"} for one in told)
+
+
 async def _play(sandbox: Sandbox) -> list[Evidence]:
     """Send the marked report the whole way and through many refusals; returns what could be read meanwhile."""
     async with (
@@ -259,7 +524,9 @@ async def _play(sandbox: Sandbox) -> list[Evidence]:
         sent = [await _draft_and_sign(stage, first, 0), await _draft_and_sign(stage, second, 1)]
         await stage.fault("dmp", kind="registry_error", code="XDSRegistryMetadataError", target="provide", count=1)
         sent.append(await _draft_and_sign(stage, first, 2))
+        carried = await _by_platform(stage, first)
         refusals = await _refusals(stage, first)
+        exchanged = await _messages_of_another_system(stage) + await _submissions(stage)
         await _poison(sandbox.broker.bootstrap)
 
         def concluded(journeys: dict[str, Any]) -> bool:
@@ -268,6 +535,10 @@ async def _play(sandbox: Sandbox) -> list[Evidence]:
             return all_ended and line(journeys[sent[1]], "mss", "requester").get("state") in ended
 
         await poll(radiologist.journeys, concluded, seconds=180, what="the marked reports arrived")
+        await poll(lambda: radiologist.journey(carried), _integrated, seconds=60, what="the platform integrated it")
+        exchanged += await _receipts(stage) + await _acts(stage, carried, sent[0])
+        await poll(lambda: radiologist.journey(carried), _corrected, seconds=60, what="the platform has the correction")
+        await poll(lambda: radiologist.journey(sent[0]), _taken_back, seconds=60, what="the withdrawal was carried out")
         buried = await poll(
             lambda: _messages(sandbox.broker.bootstrap),
             lambda found: sum(one.topic.endswith(".dlq") for one in found) >= 8,
@@ -276,7 +547,7 @@ async def _play(sandbox: Sandbox) -> list[Evidence]:
             every=1.0,
         )
         evidence = [Evidence("refusal", str(number), text.encode()) for number, text in enumerate(refusals)]
-        return evidence + _broker_evidence(buried) + await _metrics(sandbox)
+        return evidence + exchanged + _broker_evidence(buried) + await _metrics(sandbox)
 
 
 @pytest.fixture(scope="module")
@@ -308,13 +579,20 @@ def test_no_mark_is_found_in_anything_an_operator_can_read(evidence: list[Eviden
 
 def test_there_was_something_to_search(evidence: list[Evidence]) -> None:
     kinds = {one.kind for one in evidence if one.data}
-    assert kinds >= {"log", "telemetry", "metrics", "message", "header", "key", "refusal"}
+    assert kinds >= {"log", "telemetry", "metrics", "message", "header", "key", "refusal", "acknowledgement"}
     telemetry = {one.source for one in evidence if one.kind == "telemetry"}
     assert any("traces" in source for source in telemetry)
     logged = {one.source for one in evidence if one.kind == "log" and one.data}
     assert logged >= {f"{name}.log" for name in SERVICES}
     topics = {one.source.split(" ")[0] for one in evidence if one.kind == "header"}
-    assert topics >= {"patient.identified", "report.signed", "report.composed", "dmp.published", "mss.sent"}
+    assert topics >= {
+        "patient.identified",
+        "report.signed",
+        "report.composed",
+        "dmp.published",
+        "mss.sent",
+        "report.withdrawn",
+    }
     assert any(topic.endswith(".dlq") for topic in topics)
 
 

@@ -6,9 +6,10 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -149,13 +150,18 @@ class Person:
         headers = {"X-CSRF-Token": self._csrf, "Origin": self._base}
         (await self._http.post(f"{self._base}/auth/logout", headers=headers)).raise_for_status()
 
-    async def attempt(self, service: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-        """Status and JSON answer to a POST that may be refused."""
-        answer = await self._request("POST", service, path, json=body or {})
+    async def attempt(
+        self, service: str, path: str, body: dict[str, Any] | None = None, *, key: str = ""
+    ) -> tuple[int, dict[str, Any]]:
+        """Status and JSON answer to a POST that may be refused; `key`: its idempotency key, if it has one."""
+        own = {"Idempotency-Key": key} if key else {}
+        answer = await self._request("POST", service, path, own, json=body or {})
         return answer.status_code, dict(answer.json())
 
-    async def _request(self, method: str, service: str, path: str, **more: Any) -> httpx.Response:
-        headers = {"X-CSRF-Token": self._csrf, "Origin": self._base}
+    async def _request(
+        self, method: str, service: str, path: str, own: Mapping[str, str] = MappingProxyType({}), **more: Any
+    ) -> httpx.Response:
+        headers = {"X-CSRF-Token": self._csrf, "Origin": self._base, **own}
         return await self._http.request(method, f"{self._base}/api/{service}{path}", headers=headers, **more)
 
     async def _send(self, method: str, service: str, path: str, **more: Any) -> httpx.Response:

@@ -16,6 +16,16 @@ FILTERS: Mapping[MessageState, str] = {
     MessageState.DUPLICATE: "Déjà reçus",
     MessageState.SET_ASIDE: "Classés",
 }
+SHORT: Mapping[str, str] = {
+    MessageState.WAITING.value: "En attente",
+    MessageState.REFUSED.value: "Refusé",
+    MessageState.TO_REVIEW.value: "À compléter",
+    MessageState.RECEIVED.value: "Pas encore traité",
+    MessageState.INTEGRATED.value: "Intégré",
+    MessageState.DUPLICATE.value: "Déjà reçu",
+    MessageState.SET_ASIDE.value: "Classé",
+}
+"""A state in a list."""
 TONES: Mapping[str, str] = {
     MessageState.WAITING.value: "waiting",
     MessageState.REFUSED.value: "held",
