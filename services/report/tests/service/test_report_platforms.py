@@ -74,11 +74,11 @@ class Hospital:
             raise AssertionError(f"wanted {wanted}, got {await self.world.journey(report_id)}") from None
         return await self.lines(report_id, kind)
 
-    async def replay(self, report_id: str) -> list[str]:
-        """The operator replays what ended without arriving at the PFI, oldest first; why not, where it is refused."""
+    async def replay(self, report_id: str, channel: str = "platform-ch") -> list[str]:
+        """The operator replays what ended without arriving, oldest first; why not, where it is refused."""
         said = []
         async with self.world.caller("operator") as caller:
-            rows = (await caller.get("/ops/deliveries", params={"channel": "platform-ch", "limit": 500})).json()
+            rows = (await caller.get("/ops/deliveries", params={"channel": channel, "limit": 500})).json()
             ours = [row for row in rows["deliveries"] if row["group"].endswith(report_id)]
             for row in sorted(ours, key=lambda one: str(one["id"])):
                 if row["state"] in ("rejected", "failed", "cancelled"):
@@ -563,6 +563,21 @@ async def test_after_two_refused_versions_only_the_last_one_can_be_replayed(hosp
     assert second == "replayed"
     await hospital.become(report_id, pfi="delivered", dmp="delivered", doctor="delivered", patient="delivered")
     assert [row["status"] for row in hospital.pfi.register.as_json("documents")] == ["current"]
+
+
+@pytest.mark.dsr("DB/RIS.12")
+async def test_a_copy_that_was_refused_can_be_made_up_for_after_a_correction(hospital: Hospital) -> None:
+    hospital.box.faults.add({"kind": "ae", "code": "906", "count": 1})
+    report_id = await hospital.report()
+    await hospital.become(report_id, pfi="delivered", box="refused")
+    await hospital.replace(report_id, built_on=1)
+    lines = await hospital.become(report_id, pfi="delivered", box="refused")
+    assert (lines[DRIMBOX]["reason"], lines[DRIMBOX]["who_must_act"]) == ("AE.207.900", "operator")
+    assert hospital.box.refusals.rules == ["replace.target"]
+    hospital.box.refusals.entries.clear()
+    assert await hospital.replay(report_id, "platform-drim") == ["replayed", "replayed"]
+    await hospital.become(report_id, box="sent")
+    assert [row["status"] for row in hospital.box.register.as_json("documents")] == ["replaced", "current"]
 
 
 async def test_a_receipt_of_the_dmp_for_a_message_that_was_not_for_the_dmp_is_for_a_person(hospital: Hospital) -> None:

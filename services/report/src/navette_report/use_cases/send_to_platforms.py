@@ -25,7 +25,7 @@ from navette_report.domain.pfi.indicators import (
     without_mails,
 )
 from navette_report.domain.pfi.letter import Action, Addressee, Letter, addressees_of, letter_of
-from navette_report.domain.pfi.succession import HELD, MessageState
+from navette_report.domain.pfi.succession import HELD, REPLAYABLE, MessageState
 from navette_report.domain.report import Edition, Report
 from navette_report.use_cases.fold_platform_facts import fold_message, place_of_message
 
@@ -126,7 +126,9 @@ def _objection(
     composed: ComposedEdition, platform: Platform, indicators: Indicators, former: list[PlatformMessage]
 ) -> Objection | None:
     replaced = composed.edition.replaces_unique_id
-    if replaced is not None and not any(one.unique_id == replaced and one.state in HELD for one in former):
+    # A refused one may still be replayed before this one, which names it and cannot do without.
+    reachable = HELD | REPLAYABLE
+    if replaced is not None and not any(one.unique_id == replaced and one.state in reachable for one in former):
         carries = platform.name in composed.edition.carriers.values()
         return Objection("former_version_elsewhere", WhoMustAct.OPERATOR if carries else WhoMustAct.NOBODY)
     strict = platform.kind == "pfi" and platform.matrix == "strict"
