@@ -11,6 +11,7 @@ import asyncio
 import base64
 import gzip
 import json
+import re
 import ssl
 import threading
 import urllib.parse
@@ -303,7 +304,10 @@ async def _messages_of_another_system(stage: Stage) -> list[Evidence]:
     await stage.secretary.post(
         "report", f"/intake/messages/{kept}/replay", {"report_id": done["CANARI-1"]["report_id"]}
     )
-    await stage.secretary.post("report", f"/intake/messages/{kept}/set-aside")
+    page = await stage.secretary.page("report", f"/pages/intake/{kept}")
+    hidden = dict(re.findall(r'name="(csrf_token|seen)" value="([^"]+)"', page))
+    form = {**hidden, "act": "set-aside", "confirmed": "true"}
+    assert (await stage.secretary.submit("report", f"/pages/intake/{kept}", form)).status_code == 303
     status, _ = await stage.secretary.attempt("report", f"/intake/messages/{kept}/replay", {"report_id": FINDINGS})
     assert status == 409
     await stage.radiologist.sign(done["CANARI-1"]["report_id"])
