@@ -194,6 +194,30 @@ def test_a_cancellation_is_known_by_any_of_its_marks(read: Any, reference: Any, 
         assert read(reference("oru_r01_legacy_pdf", **change)).doing is Doing.CANCEL, change
 
 
+@pytest.mark.parametrize("participation", ["SB^^participation", "SB^Send by^HL70912", "SB^Send by^participation"])
+@pytest.mark.parametrize("telecom", ["^^X.400^a@b.mssante.example", "^NET^^a@b.mssante.example"])
+@pytest.mark.parametrize("authority", ["ASIP-SANTE- PS", "ASIP-SANTE-PS"])
+def test_the_sender_of_a_document_is_its_author_however_it_is_labelled(
+    read: Any, reference: Any, make_rpps: Any, participation: str, telecom: str, authority: str
+) -> None:
+    person = f"801234564895^Eric^Thomas^^^^^^{authority}&1.2.250.1.71.4.2.1&ISO^D^^^IDNPS"
+    sender = f"PRT||UC||{participation}|{person}||||||||||{telecom}\r"
+    data = reference("lps-mss-1.1/mdm_t04_delete_full", PRT_4=None, TXA_22="")
+    assert read(data).author.rpps == ""
+    assert read(data + sender.encode()).author.rpps == make_rpps(48)
+
+
+@pytest.mark.parametrize("profile", ["1.1^CISIS_CDA_HL7_LPS", "1.1^ CISIS_CDA_HL7_LPS", "1.0^CISIS_CDA_HL7_LPS"])
+def test_a_relayed_document_is_known_by_its_profile_blank_or_not(read: Any, reference: Any, profile: str) -> None:
+    assert read(reference("lps-mss-1.1/mdm_t02_init_full", MSH_21=profile)).relayed
+
+
+def test_a_deletion_that_also_names_a_former_document_deletes_its_own(read: Any, folder: Any) -> None:
+    one = read((folder / "lps-mss-1.1" / "mdm_t04_delete_full.er7").read_bytes())
+    assert one.doing is Doing.CANCEL
+    assert one.document_id == "document:1.2.250.1.71.4.2.2.120456789.71024000082"
+
+
 @pytest.mark.parametrize(("change", "final"), [({"OBR_25": "P"}, False), ({"OBX_11": "P"}, False), ({}, True)])
 def test_a_preliminary_report_is_known(read: Any, reference: Any, change: dict[str, str], *, final: bool) -> None:
     assert read(reference("oru_r01_legacy_text", **change)).final is final

@@ -154,8 +154,7 @@ def _allowed(oid: str, production: bool) -> bool:
 def _exam(message: Message, sender: Sender, zone: tzinfo) -> ExamClaim:
     obr, orc, txa = message.get("OBR"), message.get("ORC"), message.get("TXA")
     ipc = message.get("IPC")
-    field = 18 if sender.accession_field == "OBR-18" else 3
-    if len({number for one in message.all("OBR") if (number := _number(one, field))}) > 1:
+    if len(_examinations_with_results(message, sender)) > 1:
         raise Unfit("several_exams")
     first = {"OBR-3": _number(obr, 3), "OBR-18": _number(obr, 18), "IPC-1": _number(ipc, 1)}[sender.accession_field]
     accession = _first((first, _number(ipc, 1), _number(obr, 3), _number(orc, 3), _number(txa, 15)))
@@ -172,6 +171,18 @@ def _exam(message: Message, sender: Sender, zone: tzinfo) -> ExamClaim:
         label="" if what is None else what.component(2).strip(),
         modality="" if obr is None else obr.value(24).upper(),
     )
+
+
+def _examinations_with_results(message: Message, sender: Sender) -> frozenset[str]:
+    """Numbers of the OBR with results of their own; those above a common result are requests it answers together."""
+    field = 18 if sender.accession_field == "OBR-18" else 3
+    found, number = set(), ""
+    for segment in message.segments:
+        if segment.name == "OBR":
+            number = _number(segment, field)
+        elif segment.name == "OBX" and number:
+            found.add(number)
+    return frozenset(found)
 
 
 def _further(message: Message, sender: Sender) -> Iterator[tuple[str, str]]:
