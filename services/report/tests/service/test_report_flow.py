@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import uuid
 from typing import Any
 
 import pytest
+from navette_chassis import Received
 from navette_chassis.testing import until
 from navette_contracts.events import (
     DmpPublished,
@@ -18,6 +20,7 @@ from navette_contracts.events import (
     MssSent,
     PatientMerged,
     RecipientRole,
+    ReportAnnounced,
     ReportComposed,
     ReportSigned,
     WhoMustAct,
@@ -151,6 +154,60 @@ async def test_a_report_of_a_merged_record_waits_and_says_so(world):
     await world.identify(absorbed, qualified=True)
     await world.identify(surviving, qualified=True)
     assert (await world.states(report_id))["dmp"] == "waiting"
+
+
+async def test_a_merge_after_the_first_edition_is_told_on_the_lines_that_still_wait(world):
+    absorbed, surviving = await world.known(world.new_patient(), qualified=False), world.new_patient()
+    report_id = await world.signed(absorbed, announcement_needed=True)
+    lines = await world.become(report_id, corr_1="scheduled", dmp="waiting", patient="waiting")
+    assert lines["dmp"]["reason"] == "ins_not_qualified"
+
+    async def reasons(*expected: str) -> None:
+        async def told() -> bool:
+            lines = await world.lines(report_id)
+            return (lines["dmp"]["reason"], lines["patient"]["reason"]) == expected
+
+        await until(told)
+
+    await world.emit(PatientMerged(surviving_id=surviving, absorbed_id=absorbed, revision=2, absorbed_revision=2))
+    await reasons("identity_merged", "identity_merged")
+    assert (await world.states(report_id))["corr-1"] == "scheduled"
+    await world.identify(absorbed, qualified=False, revision=3)
+    await reasons("ins_not_qualified", "ins_not_qualified")
+    await world.identify(absorbed, qualified=True, revision=4)
+    await world.become(report_id, dmp="scheduled", patient="waiting")
+
+
+async def test_an_announcement_heard_of_after_the_withdrawal_changes_nothing(world):
+    report_id = await world.signed(world.new_patient(), announcement_needed=True)
+    await world.become(report_id, dmp="waiting")
+
+    async def waits() -> bool:
+        return (await world.lines(report_id))["dmp"]["reason"] == "identity_unknown"
+
+    await until(waits)
+    async with world.radiologist() as caller:
+        assert (await caller.post(f"/reports/{report_id}/announce")).status_code == 200
+        assert (await caller.post(f"/reports/{report_id}/withdraw", json={})).status_code == 200
+    now = world.service.clock.now()
+    await handled(world, ReportAnnounced(report_id=report_id, version=1, announced_by="user-1", announced_at=now))
+    journey = await world.journey(report_id)
+    assert journey["report"]["state"] == "withdrawn"
+    assert {line["state"] for line in journey["lines"]} == {"cancelled"}
+
+
+async def handled(world, event):
+    """The event as the service would handle it, without its way through the broker."""
+    subscription = next(one for one in world.service.subscriptions if one.event_class is type(event))
+    received = Received(
+        event=event, id=uuid.uuid4().hex, time=world.service.clock.now(), subject=event.key, sequence=None,
+        correlation_id="test", causation_id=None,
+    )  # fmt: skip
+
+    async def work(uow):
+        await subscription.handler(received, uow)
+
+    await world.service.transact(work)
 
 
 async def test_a_merge_that_is_undone_releases_what_waited_for_it(world):

@@ -24,7 +24,7 @@ from navette_report.adapters.patients import KeyringSource, KnownPatient, Patien
 from navette_report.adapters.pfi_messages import PlatformMessages
 from navette_report.adapters.reports import ReportRepository
 from navette_report.adapters.workshop import Made, Workshop
-from navette_report.domain.audience import audience, verdict
+from navette_report.domain.audience import audience
 from navette_report.domain.choices import SignatureChoices
 from navette_report.domain.document import DocumentModel, document_model
 from navette_report.domain.editions import EditionPlan, misled_in_dmp, plan_edition
@@ -36,9 +36,7 @@ from navette_report.domain.journey import (
     Fact,
     LineKind,
     LineState,
-    fact_of,
     open_line,
-    party_of,
 )
 from navette_report.domain.lifecycle import IN_FORCE, Act, State
 from navette_report.domain.models import ModelBook
@@ -46,6 +44,7 @@ from navette_report.domain.pfi.routing import carriers, lost
 from navette_report.domain.report import Edition, Finding, Report, Signature, Version
 from navette_report.use_cases.send_to_platforms import ComposedEdition, Outputs, send_edition
 from navette_report.use_cases.sign_report import recipients_of
+from navette_report.use_cases.tell_lines import tell_gap_is_closed, tell_verdicts, tell_waiting
 
 IdentityWatcher = Callable[[UnitOfWork, str], Awaitable[None]]
 """Hears of every change of what is known of a patient (by id), inside its transaction."""
@@ -100,7 +99,7 @@ def compose_announced_report(desk: Desk) -> Callable[[Received[ReportAnnounced],
 async def compose_due(uow: UnitOfWork, desk: Desk, report: Report, patient: KnownPatient) -> None:
     """Make the next edition of the validated version if one is due; otherwise say on its lines what it waits for."""
     version = report.validated
-    if version is None or version.signature is None or version.in_force is None:
+    if version is None or version.signature is None or version.in_force is None or version.state not in IN_FORCE:
         return
     identity = patient.identity
     if identity is None:
@@ -114,6 +113,7 @@ async def compose_due(uow: UnitOfWork, desk: Desk, report: Report, patient: Know
     gone = lost(report, await PlatformMessages(uow).held(report.report_id))
     plan = plan_edition(report, wanted, qualified=identity.qualified, refused=refused, lost=gone)
     if plan is None:
+        await tell_gap_is_closed(uow, version, report.report_id, qualified=identity.qualified)
         return
     site = desk.sites.get(report.site_id)
     if site is None:
@@ -173,7 +173,7 @@ async def _finish(uow: UnitOfWork, desk: Desk, report: Report, work: _Work) -> N
     version = work.version.after(Act.COMPOSE, editions=(*work.version.editions, edition), findings=())
     composed = report.with_current(version, sequence=report.sequence + 1)
     await ReportRepository(uow).save(composed)
-    await _tell_lines(uow, version, report.report_id, qualified=work.identity.qualified)
+    await tell_verdicts(uow, version, report.report_id, qualified=work.identity.qualified)
     if Audience.DMP in work.plan.audience:
         await _name_document(uow, report.report_id, work.version, reference.unique_id)
     event = ReportComposed(
@@ -213,20 +213,6 @@ async def _store(uow: UnitOfWork, report: Report, work: _Work) -> DocumentRefere
         version_number=model.version_number,
         level=model.site.cda_level,
     )
-
-
-async def _tell_lines(uow: UnitOfWork, version: Version, report_id: str, *, qualified: bool) -> None:
-    journeys = JourneyRepository(uow)
-    if version.in_force is None:
-        return
-    for line in await journeys.of_version(report_id, version.number):
-        if line.kind is not LineKind.REPORT or line.channel is Channel.PLATFORM:
-            continue
-        party: Audience = party_of(line.channel, line.role)
-        said = verdict(party, version.in_force, qualified=qualified)
-        told = line.fold(fact_of(said, uow.now))
-        if told is not line:
-            await journeys.put(told)
 
 
 async def _name_document(uow: UnitOfWork, report_id: str, before: Version, unique_id: str) -> None:
@@ -275,20 +261,13 @@ def _given(version: Version) -> frozenset[str]:
 
 async def _wait(uow: UnitOfWork, report: Report, version: Version, *, reason: str) -> None:
     if version.editions:
+        # What was composed has left or is on its way; what waits for another edition says why.
+        await tell_waiting(uow, report.report_id, version, reason, WhoMustAct.SECRETARY)
         return
     await ReportRepository(uow).save(report.with_current(version.after(Act.WAIT)))
-    await _all_wait(uow, report.report_id, version, reason, WhoMustAct.SECRETARY)
+    await tell_waiting(uow, report.report_id, version, reason, WhoMustAct.SECRETARY)
 
 
 async def _hold(uow: UnitOfWork, report: Report, version: Version, findings: tuple[Finding, ...]) -> None:
     await ReportRepository(uow).save(report.with_current(version.after(Act.HOLD, findings=findings)))
-    await _all_wait(uow, report.report_id, version, "document_held", WhoMustAct.ADMINISTRATOR)
-
-
-async def _all_wait(uow: UnitOfWork, report_id: str, version: Version, reason: str, who: WhoMustAct) -> None:
-    journeys = JourneyRepository(uow)
-    fact = Fact(state=LineState.WAITING, at=uow.now, reason=reason, who_must_act=who)
-    for line in await journeys.of_version(report_id, version.number):
-        told = line.fold(fact)
-        if told is not line:
-            await journeys.put(told)
+    await tell_waiting(uow, report.report_id, version, "document_held", WhoMustAct.ADMINISTRATOR)

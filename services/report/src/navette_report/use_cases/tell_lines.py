@@ -1,20 +1,24 @@
-"""What an act of a person says on the lines of the journey."""
+"""What an act of a person, or the lack of a document, says on the lines of the journey."""
 
 from __future__ import annotations
 
 from navette_chassis import UnitOfWork
-from navette_contracts.events import WhoMustAct
+from navette_contracts.events import Audience, WhoMustAct
 
 from navette_report.adapters.journeys import JourneyRepository
+from navette_report.domain.audience import verdict
+from navette_report.domain.identity import IdentityGap
 from navette_report.domain.journey import (
     Channel,
     Fact,
     JourneyLine,
     LineKind,
     LineState,
+    fact_of,
     open_line,
+    party_of,
 )
-from navette_report.domain.report import Report
+from navette_report.domain.report import Report, Version
 
 _RECEIVED = frozenset({LineState.SENT, LineState.DELIVERED, LineState.READ})
 
@@ -52,3 +56,35 @@ async def announce_withdrawal(uow: UnitOfWork, report: Report, version: int) -> 
                 kind=LineKind.WITHDRAWAL,
             )
         )
+
+
+async def tell_verdicts(uow: UnitOfWork, version: Version, report_id: str, *, qualified: bool) -> None:
+    """Each party gets the version now, waits, or never gets it."""
+    journeys = JourneyRepository(uow)
+    if version.in_force is None:
+        return
+    for line in await journeys.of_version(report_id, version.number):
+        if line.kind is not LineKind.REPORT or line.channel is Channel.PLATFORM:
+            continue
+        party: Audience = party_of(line.channel, line.role)
+        said = verdict(party, version.in_force, qualified=qualified)
+        told = line.fold(fact_of(said, uow.now))
+        if told is not line:
+            await journeys.put(told)
+
+
+async def tell_gap_is_closed(uow: UnitOfWork, version: Version, report_id: str, *, qualified: bool) -> None:
+    """Lines that waited for the identity wait again for what they waited for before."""
+    lines = await JourneyRepository(uow).of_version(report_id, version.number)
+    if any(line.shown.state is LineState.WAITING and line.shown.reason in tuple(IdentityGap) for line in lines):
+        await tell_verdicts(uow, version, report_id, qualified=qualified)
+
+
+async def tell_waiting(uow: UnitOfWork, report_id: str, version: Version, reason: str, who: WhoMustAct) -> None:
+    """What did not leave yet waits for this."""
+    journeys = JourneyRepository(uow)
+    fact = Fact(state=LineState.WAITING, at=uow.now, reason=reason, who_must_act=who)
+    for line in await journeys.of_version(report_id, version.number):
+        told = line if line.channel is Channel.PLATFORM else line.fold(fact)
+        if told is not line:
+            await journeys.put(told)
