@@ -254,3 +254,27 @@ def test_every_modality_and_region_of_the_tables_can_be_written(samples):
         header = read_header(build_cda(samples.document(content=samples.content(acts=acts)), b"%PDF-1.4"))
         assert header.acts[0].modalities[0].code == modality
         assert header.acts[0].regions[0].code == region
+
+
+@pytest.mark.dsr("RIS.DOC.04")
+def test_who_will_not_receive_it_is_no_recipient_of_the_document(samples):
+    header = read_header(build_cda(samples.document(hidden_from_professionals=True), b"%PDF"))
+    assert header.recipients == ()
+    # Who asked for the examination asked for it, whoever may read the answer.
+    assert [one.type_code for one in header.participants] == ["REF"]
+    assert len(read_header(build_cda(samples.document(), b"%PDF")).recipients) == 1
+
+
+@pytest.mark.conformance
+def test_a_birth_date_known_in_part_is_written_as_far_as_it_is_known(samples, workshop, validator, tmp_path):
+    known = {"1992-00-00": "1992", "1992-05-00": "199205", "1992-00-15": "1992", "1992-02-31": "199202"}
+    documents = {}
+    for written, expected in known.items():
+        document = samples.document(identity=samples.identity(qualified=False, birth_date=written))
+        made = workshop.make(document)
+        assert made.findings == ()
+        assert f'<birthTime value="{expected}"/>'.encode() in made.cda
+        documents[f"{written}.xml"] = made.cda
+    _, results = validated(validator, tmp_path, documents)
+    # The lint asks for an INS, which an identity that is not qualified must not show.
+    assert [error for one in results for error in one["errors"] if error["id"] != "lint/no-ins"] == []

@@ -62,7 +62,7 @@ def build_cda(document: DocumentModel, pdf: bytes) -> bytes:
     people.add_record_target(root, document.patient, document.ipp_oid)
     people.add_authors(root, document)
     people.add_custodian(root, document.site)
-    people.add_recipients(root, document.content.correspondents)
+    people.add_recipients(root, document)
     people.add_legal_authenticator(root, document)
     people.add_participants(root, document.content)
     _orders(root, document)

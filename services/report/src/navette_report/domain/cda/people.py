@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from navette_contracts.events import RecipientRole
+import contextlib
+from datetime import date
+
+from navette_contracts.events import Audience, RecipientRole
 from navette_documents.codes import GENDERS, PRACTICE_SETTINGS, SPECIALTIES, TREATING_PHYSICIAN
 from navette_documents.hl7dates import format_local
 from navette_documents.identifiers import PS_AUTHORITY, STRUCT_AUTHORITY, ps_idnat, struct_idnat
@@ -56,7 +59,7 @@ def add_record_target(root: Element, patient: PatientIdentity, ipp_oid: str) -> 
         displayName=gender.display,
         codeSystem=gender.system,
     )
-    add(person, "birthTime", value=traits.birth_date.replace("-", ""))
+    add(person, "birthTime", value=_known_part(traits.birth_date))
     place = add(add(add(person, "birthplace"), "place"), "addr")
     add(place, "county", traits.birth_place_code)
 
@@ -77,6 +80,16 @@ def add_organization(parent: Element, tag: str, site: Site, *, sector: bool = Tr
             displayName=setting.display,
             codeSystem=setting.system,
         )
+
+
+def _known_part(birth_date: str) -> str:
+    """A birth date as far as it is one of the calendar: a day or a month that nobody knows is left out."""
+    digits = birth_date.replace("-", "")
+    for length, whole in ((8, birth_date), (6, f"{birth_date[:7]}-01")):
+        with contextlib.suppress(ValueError):
+            date.fromisoformat(whole)
+            return digits[:length]
+    return digits[:4]
 
 
 def add_radiologist(parent: Element, tag: str, document: DocumentModel) -> None:
@@ -135,10 +148,11 @@ def add_custodian(root: Element, site: Site) -> None:
     add_organization(assigned, "representedCustodianOrganization", site, sector=False)
 
 
-def add_recipients(root: Element, correspondents: tuple[Correspondent, ...]) -> None:
+def add_recipients(root: Element, document: DocumentModel) -> None:
     """Every professional with an RPPS the report is sent to, with the MSSanté address when known (RIS.DOC.05)."""
-    for one in correspondents:
-        if one.rpps is None:
+    sent = Audience.PROFESSIONALS in document.announced_parties
+    for one in document.content.correspondents:
+        if one.rpps is None or not sent:
             continue
         kind = "PRCP" if one.role is RecipientRole.REQUESTER else "TRC"
         recipient = add(add(root, "informationRecipient", typeCode=kind), "intendedRecipient")
