@@ -13,6 +13,7 @@ from navette_report.domain import acts
 from navette_report.domain.acts import Offer, offered
 from navette_report.domain.audience import audience
 from navette_report.domain.choices import SignatureChoices, forbidden_combinations, standing
+from navette_report.domain.document import document_model
 from navette_report.domain.editions import plan_edition
 from navette_report.domain.lifecycle import IN_FORCE, UNVALIDATED, Act, Forbidden, State
 from navette_report.domain.report import Edition, Finding, Report, Signatory, Signature
@@ -108,6 +109,24 @@ def test_a_replacement_ends_the_former_version_and_names_what_the_dmp_holds(samp
     first, second = report.editions
     assert second.replaces_unique_id == first.reference.unique_id
     assert second.audience == (Audience.DMP, Audience.PROFESSIONALS, Audience.PATIENT)
+
+
+@pytest.mark.dsr("RIS.MSS.15")
+def test_only_a_version_that_somebody_may_have_is_said_to_be_annulled(samples):
+    def former_of(report: Report) -> int | None:
+        choices = report.current.in_force
+        plan = plan_edition(report, audience(choices, qualified=True), qualified=True)
+        place = samples.site()
+        model = document_model(report, plan, samples.identity(), place, ipp_oid="1.2", composed_at=T0, zone=UTC)
+        return None if model.former is None else model.former.number
+
+    held = acts.validate(samples.draft(), signature())
+    held = held.with_current(held.current.after(Act.HOLD, findings=(Finding(rule="x", path="y"),)))
+    second = replaced(held, samples)
+    assert former_of(second) is None
+    third = replaced(compose(second, qualified=True), samples)
+    third = third.with_current(third.current.after(Act.HOLD, findings=(Finding(rule="x", path="y"),)))
+    assert former_of(replaced(third, samples)) == 2
 
 
 def test_a_former_version_the_dmp_refused_is_not_named(samples):

@@ -103,8 +103,8 @@ def document_model(
 
 
 def _former(report: Report, number: int) -> FormerVersion | None:
-    """The version before version `number`, if it was validated."""
+    """The last version before version `number` that left: nobody can put one aside that was held here."""
     for version in reversed(report.versions):
-        if version.number < number and version.signature is not None:
+        if version.number < number and version.signature is not None and version.editions:
             return FormerVersion(version.number, version.signature.signed_at)
     return None
