@@ -127,7 +127,7 @@ def test_the_information_of_patients_is_at_the_foot_of_every_page(samples, compi
         assert "Les données de ce compte rendu sont traitées" in re.sub(r"\s+", " ", page.extract_text())
 
 
-@pytest.mark.dsr("RIS.INS.52", "RIS.INS.53")
+@pytest.mark.dsr("RIS.INS.52")
 def test_a_qualified_patient_is_printed_with_all_traits_and_the_matricule(samples, compiler):
     text = text_of(compiler.compose(samples.document()))
     for expected in ("EXEMPLE ALIX", "ALIX MARIE-LOU", "12/05/1984", "38185", "Féminin", "IPP000123"):
@@ -218,6 +218,18 @@ def test_a_new_version_says_which_version_it_annuls_and_replaces(samples, compil
     object.__setattr__(document, "former", FormerVersion(1, document.signature.signed_at))
     assert "Annule et remplace la version 1 du 20 novembre 2026" in text_of(compiler.compose(document))
     assert "Annule et remplace" not in text_of(compiler.compose(samples.document()))
+
+
+@pytest.mark.dsr("RIS.INS.53")
+def test_a_site_decides_which_further_traits_stand_on_paper_and_the_compulsory_ones_always_do(samples, compiler):
+    strict = ("EXEMPLE ALIX", "12/05/1984", "Féminin", "2 84 05 38 185 042 | 13 – NIR", "INS à scanner")
+    further = {
+        "given_names": "ALIX MARIE-LOU", "used_name": "ALIX MODELE", "birth_place": "38185", "local_id": "IPP000123",
+    }  # fmt: skip
+    for chosen in ((), ("local_id",), ("given_names", "birth_place")):
+        text = text_of(compiler.compose(samples.document(site=samples.site(paper_traits=chosen))))
+        assert all(one in text for one in strict)
+        assert {name for name, shown in further.items() if shown in text} == set(chosen)
 
 
 @pytest.mark.dsr("RIS.DOC.01")

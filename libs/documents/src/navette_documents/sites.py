@@ -81,6 +81,11 @@ class Site(BaseModel):
     identity_domain: Text | None = None
     """Sites with the same value share the identities of their patients; those of one legal entity do by default."""
 
+    paper_traits: frozenset[Literal["given_names", "used_name", "birth_place", "local_id"]] = frozenset(
+        ("given_names", "used_name", "birth_place", "local_id")
+    )
+    """Traits printed on reports beside the compulsory ones (RIS.INS.53): all birth given names, name in use, place of
+    birth, local number."""
     cda_level: Literal["N1", "N3"] = "N1"
     """Level of the CDA documents: the PDF alone (N1), or the structured body IMG-CR-IMG with the PDF attached (N3)."""
     dose_at_signature: Literal["warn", "refuse"] = "warn"

@@ -6,6 +6,7 @@ Every text is data for typst, never source: a `#` or a `$` in a report prints as
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -58,7 +59,7 @@ def pdf_view(document: DocumentModel, notice: str) -> dict[str, Any]:
     view = {
         "title": french(content.title),
         "site": _site(document),
-        "patient": _patient(document.patient),
+        "patient": _patient(document.patient, document.site.paper_traits),
         "exam": _exam(document),
         "sections": sections(document),
         "conclusion": blocks(content.conclusion),
@@ -145,17 +146,19 @@ def _french_date(value: str) -> str:
     return f"{day}/{month}/{year}"
 
 
-def _patient(patient: PatientIdentity) -> dict[str, Any]:
+def _patient(patient: PatientIdentity, further: Set[str]) -> dict[str, Any]:
     traits = patient.traits
-    view: dict[str, Any] = {
+    others = {
+        "given_names": traits.birth_given_names,
+        "used_name": " ".join(filter(None, (traits.used_given_name, traits.used_name))),
+        "birth_place": traits.birth_place_code,
+        "local_id": traits.local_id or "",
+    }
+    view: dict[str, Any] = {name: value if name in further else "" for name, value in others.items()} | {
         "birth_name": traits.birth_name,
         "first_given": traits.first_birth_given_name,
-        "given_names": traits.birth_given_names,
-        "used": " ".join(filter(None, (traits.used_given_name, traits.used_name))),
         "birth_date": _french_date(traits.birth_date),
-        "birth_place": traits.birth_place_code,
         "sex": SEX[traits.sex],
-        "local_id": traits.local_id,
         "ins": None,
         "unqualified": french(UNQUALIFIED),
     }
