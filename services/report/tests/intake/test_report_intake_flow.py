@@ -220,6 +220,17 @@ async def test_a_requester_without_national_number_is_for_somebody_to_complete(l
     assert (await links.report(row["report_id"]))["content"]["correspondents"] == []
 
 
+async def test_what_was_left_to_complete_is_done_once_the_report_is_signed(links: Any, oru: Any) -> None:
+    await links.identify()
+    row = await links.take(oru(OBR_16="77^REFERENT^CAMILLE"), "to_review")
+    (asked,) = (await links.ask("GET", "/intake/messages"))["messages"]
+    assert (asked["state"], asked["who_must_act"]) == ("to_review", "secretary")
+    assert (await links.sign(row["report_id"])).status_code == 200
+    assert (await links.ask("GET", "/intake/messages"))["messages"] == []
+    (settled,) = (await links.ask("GET", "/intake/messages", params={"state": "integrated"}))["messages"]
+    assert (settled["state_label"], settled["who_must_act"]) == ("Intégré au compte rendu", "nobody")
+
+
 async def test_a_cda_with_its_pdf_becomes_a_draft(links: Any, reference: Any) -> None:
     await links.identify(
         birth_name="PAT-TROIS",

@@ -426,6 +426,21 @@ async def test_a_doctor_without_a_known_mailbox_is_told_to_the_secretary(hospita
     assert said(message)["DESTMSSANTEPS"] == "N"
 
 
+async def test_colleagues_who_share_a_mailbox_are_written_to_once_and_both_see_it(hospital: Hospital) -> None:
+    patient_id = hospital.world.new_patient()
+    await hospital.world.identify(patient_id, qualified=True)
+    samples = hospital.world.samples
+    colleague = samples.requester(recipient_id="corr-2", role="copy", mss_address=DOCTOR.upper(), given_name="Alex")
+    report_id = await hospital.world.draft(patient_id, correspondents=(samples.requester(), colleague))
+    assert (await hospital.world.sign(report_id)).status_code == 200
+    await hospital.become(report_id, doctor="delivered", dmp="delivered", patient="delivered")
+    states = await hospital.world.states(report_id)
+    assert states["corr-2"] == "delivered"
+    ((_, message),) = taken(hospital.pfi)
+    written = [one.first(15).component(4).lower() for one in message.all("PRT") if one.first(4).component(1) == "RCT"]
+    assert written.count(DOCTOR) == 1
+
+
 async def test_the_document_is_the_one_that_was_composed(hospital: Hospital, outbox_events: Any) -> None:
     report_id = await hospital.report()
     await hospital.become(report_id, pfi="delivered")

@@ -117,6 +117,13 @@ def sealed_pieces(data: bytes, keyring: Keyring) -> list[bytes]:
     ]
 
 
+async def close_reviews(uow: UnitOfWork, *, site_id: str, report_id: str) -> None:
+    """A radiologist signed the report: what its messages left to complete is done."""
+    query = {"site_id": site_id, "state": MessageState.TO_REVIEW.value, "report_id": report_id}
+    update = {"$set": {"state": MessageState.INTEGRATED.value}}
+    await uow.collection(MESSAGES).update_many(query, update)
+
+
 class MessageStore:
     """Messages inside one unit of work."""
 

@@ -6,17 +6,18 @@ from datetime import datetime
 from typing import Any, Self
 
 from navette_chassis.unit_of_work import Document
+from navette_contracts.events import WhoMustAct
 
 from navette_report.adapters.intake_messages import MessageState
 from navette_report.api.schemas import Answer
 from navette_report.domain.fields import Strict
 from navette_report.domain.intake.claims import ReceivedReport
-from navette_report.domain.intake.reasons import reason_label, remark_label, who_must_act
+from navette_report.domain.intake.reasons import reason_label, remark_label, who_completes, who_must_act
 from navette_report.use_cases.read_report_message import OpenedMessage
 
 STATES = {
     MessageState.RECEIVED: "Reçu, pas encore traité",
-    MessageState.INTEGRATED: "Intégré : brouillon à signer",
+    MessageState.INTEGRATED: "Intégré au compte rendu",
     MessageState.FILED: "Remis aux documents reçus",
     MessageState.TO_REVIEW: "Intégré : à compléter avant signature",
     MessageState.WAITING: "En attente d’une personne",
@@ -84,7 +85,7 @@ class MessageAnswer(Answer):
             state=state.value,
             state_label=STATES[state],
             reason_label=reason_label(reason),
-            who_must_act=who_must_act(reason).value,
+            who_must_act=_asked(state, row).value,
             remarks=[Remark(code=one, label=remark_label(one)) for one in row["remarks"]],
             decided_by=row.get("decided_by"),
             can_replay=row["whole"] and state in (MessageState.WAITING, MessageState.REFUSED),
@@ -180,8 +181,15 @@ class SubmissionAnswer(Answer):
             state_label=STATES[MessageState(answer["state"])],
             reason=reason,
             reason_label=reason_label(reason),
-            who_must_act=who_must_act(reason).value,
+            who_must_act=_asked(MessageState(answer["state"]), answer).value,
             remarks=[Remark(code=one, label=remark_label(one)) for one in answer["remarks"]],
             report_id=answer["report_id"],
             version=answer["version"],
         )
+
+
+def _asked(state: MessageState, row: Document) -> WhoMustAct:
+    """Who must act; a settled message keeps its reason and asks nothing of anybody any more."""
+    if state is MessageState.TO_REVIEW:
+        return who_completes(row["remarks"])
+    return who_must_act(row["reason"]) if state in (MessageState.WAITING, MessageState.REFUSED) else WhoMustAct.NOBODY

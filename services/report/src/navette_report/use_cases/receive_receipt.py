@@ -25,7 +25,7 @@ from navette_documents.hl7v2 import (
 from navette_report.adapters.journeys import JourneyRepository
 from navette_report.adapters.pfi_messages import PlatformMessage, PlatformMessages
 from navette_report.adapters.pfi_receipts import ReceiptState, ReceiptStore, ReceiptVerdict, ReceivedReceipt
-from navette_report.domain.journey import Fact, LineState
+from navette_report.domain.journey import Fact, LineState, Place
 from navette_report.domain.pfi.distribution import Distribution, Platform
 from navette_report.domain.pfi.letter import Letter
 from navette_report.domain.pfi.receipts import Receipt, ReceiptKind, fact_of_receipt, read_receipt
@@ -154,14 +154,7 @@ async def fold_receipt(
     elif receipt.kind is ReceiptKind.DMP:
         places = list(places_of_party(sent, Audience.DMP, platform.label))
     else:
-        party, recipient_id = _recipient(sent.letter.open(keyring, Letter), receipt.address)
-        places = (
-            []
-            if party is None
-            else [
-                one for one in places_of_party(sent, party, platform.label) if recipient_id in (None, one.recipient_id)
-            ]
-        )
+        places = _places_of_mailbox(sent, sent.letter.open(keyring, Letter), receipt.address, platform.label)
         if not places:
             state, reason = ReceiptState.TO_REVIEW, "mailbox_not_ours"
     for place in places:
@@ -172,12 +165,12 @@ async def fold_receipt(
     return ReceiptVerdict(state, "AA", reason=reason, number=sent.number, report_id=sent.report_id)
 
 
-def _recipient(letter: Letter, address: str) -> tuple[Audience | None, str | None]:
-    """Whose mailbox that is: the party, and the recipient when it is a professional."""
+def _places_of_mailbox(sent: PlatformMessage, letter: Letter, address: str, label: str) -> list[Place]:
+    """The lines of whoever reads that mailbox."""
     if letter.patient_address is not None and letter.patient_address.lower() == address:
-        return Audience.PATIENT, None
-    found = next((one.recipient_id for one in letter.addressees if one.address.lower() == address), None)
-    return (None, None) if found is None else (Audience.PROFESSIONALS, found)
+        return list(places_of_party(sent, Audience.PATIENT, label))
+    readers = letter.readers(address)
+    return [one for one in places_of_party(sent, Audience.PROFESSIONALS, label) if one.recipient_id in readers]
 
 
 def _key(message: Message) -> str:

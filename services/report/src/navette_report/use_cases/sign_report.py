@@ -5,6 +5,7 @@ from __future__ import annotations
 from navette_chassis import UnitOfWork
 from navette_contracts.events import Recipient, RecipientRole, ReportSigned, WhoMustAct
 
+from navette_report.adapters.intake_messages import close_reviews
 from navette_report.adapters.journeys import JourneyRepository
 from navette_report.adapters.reports import ReportRepository
 from navette_report.domain.acts import validate
@@ -40,6 +41,8 @@ async def sign_report(
         await stop_waiting_lines(uow, signed.report_id, former.number, "superseded")
     for line in _lines(signed):
         await journeys.put(line)
+    if version.origin is not None:
+        await close_reviews(uow, site_id=signed.site_id, report_id=signed.report_id)
     event = ReportSigned(
         report_id=signed.report_id,
         version=version.number,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -129,6 +129,19 @@ REMARKS: Final[Mapping[str, str]] = MappingProxyType(
 )
 NOTES: Final = frozenset({"charset_mismatch"})
 """Remarks that ask nothing of anybody."""
+_COMPLETES: Final[Mapping[str, WhoMustAct]] = MappingProxyType(
+    {
+        "requester_without_rpps": _S,
+        "copy_without_rpps": _S,
+        "text_to_write": _R,
+        "converted_from_rtf": _R,
+        "original_unknown": _R,
+        "cancelled_by_sender": _R,
+        "partly_taken": _R,
+        "second_document_ignored": _R,
+    }
+)
+"""Who completes a draft; one that is only preliminary waits for its sender."""
 _TRAITS = {
     "birth_name": "Nom de naissance différent",
     "given_name": "Prénom différent",
@@ -150,6 +163,12 @@ def who_must_act(code: str | None) -> WhoMustAct:
     if code is None:
         return WhoMustAct.NOBODY
     return REASONS[code][0] if code in REASONS else WhoMustAct.OPERATOR
+
+
+def who_completes(remarks: Collection[str]) -> WhoMustAct:
+    """Who must complete the draft a message became, before it is signed: first the secretary, then the radiologist."""
+    asked = {_COMPLETES[one] for one in remarks if one in _COMPLETES}
+    return next((one for one in (_S, _R) if one in asked), WhoMustAct.NOBODY)
 
 
 def remark_label(code: str) -> str:

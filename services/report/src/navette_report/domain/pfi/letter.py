@@ -62,6 +62,18 @@ class Letter(Strict):
     patient_address: str | None
     indicators: Indicators
 
+    @property
+    def mailboxes(self) -> tuple[Addressee, ...]:
+        """The first addressee of each mailbox: colleagues who share one are written to once."""
+        first: dict[str, Addressee] = {}
+        for one in self.addressees:
+            first.setdefault(one.address.lower(), one)
+        return tuple(first.values())
+
+    def readers(self, address: str) -> frozenset[str]:
+        """recipient_id of everyone who reads a mailbox of professionals, given in lower case."""
+        return frozenset(one.recipient_id for one in self.addressees if one.address.lower() == address)
+
 
 def addressees_of(document: DocumentModel, former: tuple[Addressee, ...] = ()) -> tuple[Addressee, ...]:
     """The correspondents whose MSSanté address is known, then those of former versions (they get the correction)."""

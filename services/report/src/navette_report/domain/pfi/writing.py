@@ -167,7 +167,7 @@ def _document(letter: Letter, action: Action, platform: Platform) -> Segments:
     )
     sender = {5: author, 8: xon(letter.site_name, letter.site_finess, "FINEG")}
     segments.append(("PRT", _prt(platform, "SB", "Send by", sender)))
-    for one in letter.addressees:
+    for one in letter.mailboxes:
         segments.append(("PRT", _prt(platform, "RCT", "Result Copies To", _addressee(one, platform))))
     if letter.patient_address is not None and letter.ins is not None:
         traits = letter.traits
