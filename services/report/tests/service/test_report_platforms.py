@@ -69,7 +69,7 @@ class Hospital:
             return wanted.items() <= states.items()
 
         try:
-            await until(reached, 40)
+            await until(reached, 120)
         except AssertionError:
             raise AssertionError(f"wanted {wanted}, got {await self.world.journey(report_id)}") from None
         return await self.lines(report_id, kind)
