@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,18 @@ async def test_apache_kafka_keeps_messages_over_a_kill_and_accepts_an_idempotent
     apache_kafka.kill()
     apache_kafka.start()
     assert (await _first(apache_kafka.bootstrap, "sandbox.durable"))[0] == b"before"
+
+
+@pytest.mark.kafka
+def test_apache_kafka_starts_whatever_its_cluster_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = kafka.unavailable_reason()
+    if reason is not None:
+        pytest.skip(reason)
+    hyphen_first = uuid.UUID(bytes=b"\xf8" + bytes(range(15)))
+    monkeypatch.setattr(kafka.uuid, "uuid4", lambda: hyphen_first)
+    broker = KafkaBroker(tmp_path / "kafka")
+    broker.start()
+    broker.stop()
 
 
 @pytest.mark.parametrize(("java", "maven", "says"), [(False, True, "Java 17"), (True, False, "Maven")])

@@ -246,7 +246,8 @@ class KafkaBroker(EmbeddedBroker):
         command = [
             *(self._java, "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", self._classpath),
             *(f"-Dlog4j2.configurationFile={self._directory / 'log4j2.yaml'}", "kafka.tools.StorageTool"),
-            *("format", "-t", cluster, "-c", config),
+            # One in 64 ids begins with a hyphen: it must not be read as an option.
+            *("format", f"--cluster-id={cluster}", "-c", config),
         ]
         result = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
         if result.returncode != 0:
