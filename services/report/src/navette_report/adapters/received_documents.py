@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from navette_chassis import UnitOfWork
+from navette_contracts.sealed import Keyring
 from navette_contracts.sealed_bytes import open_bytes, seal_bytes
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -58,7 +59,7 @@ class ReceivedDocuments:
     async def get(self, document_id: str) -> tuple[Received, Summary] | None:
         """One document."""
         row = await self._documents.find_one({"_id": document_id})
-        return None if row is None else self._opened(row)
+        return None if row is None else _opened(row, self._keyring())
 
     async def named(self, domain: str, unique_ids: Iterable[str]) -> list[Received]:
         """Those with one of these ids, oldest first."""
@@ -73,13 +74,7 @@ class ReceivedDocuments:
     async def awaiting(self, tokens: Sequence[str]) -> list[tuple[Received, Summary]]:
         """Those that wait for an identity of these tokens."""
         query = {"awaits": {"$in": list(tokens)}, "standing": Standing.TO_FILE.value}
-        return [self._opened(row) async for row in self._documents.find(query).sort("_id", 1)]
-
-    def _opened(self, row: Row) -> tuple[Received, Summary]:
-        return _received(row), self._summary(row)
-
-    def _summary(self, row: Row) -> Summary:
-        return Summary.model_validate_json(open_bytes(row["summary"], self._keyring()))
+        return [_opened(row, self._keyring()) async for row in self._documents.find(query).sort("_id", 1)]
 
 
 class ReceivedReader:
@@ -92,7 +87,7 @@ class ReceivedReader:
     async def get(self, document_id: str) -> tuple[Received, Summary] | None:
         """One document."""
         row = await self._database[DOCUMENTS].find_one({"_id": document_id})
-        return None if row is None else self._opened(row)
+        return None if row is None else _opened(row, self._keyring())
 
     async def content(self, document_id: str, part: Part) -> bytes:
         """The CDA or the style sheet as received, b"" for none. Raises SealError when the keyring cannot open it."""
@@ -106,16 +101,17 @@ class ReceivedReader:
         ids = [patient_id, *[row["_id"] async for row in merged]]
         query = {"patient_id": {"$in": ids}, "standing": {"$in": [*IN_FILE]}}
         rows = await self._database[DOCUMENTS].find(query).sort("_id", -1).limit(MOST).to_list()
-        return [self._opened(row) for row in rows]
+        return [_opened(row, self._keyring()) for row in rows]
 
     async def to_file(self, domains: Iterable[str], *, limit: int) -> list[tuple[Received, Summary]]:
         """What waits for somebody, oldest first."""
         query = {"standing": Standing.TO_FILE.value, "domain": {"$in": list(domains)}}
         rows = await self._database[DOCUMENTS].find(query).sort("_id", 1).limit(limit).to_list()
-        return [self._opened(row) for row in rows]
+        return [_opened(row, self._keyring()) for row in rows]
 
-    def _opened(self, row: Row) -> tuple[Received, Summary]:
-        return _received(row), Summary.model_validate_json(open_bytes(row["summary"], self._keyring()))
+
+def _opened(row: Row, keyring: Keyring) -> tuple[Received, Summary]:
+    return _received(row), Summary.model_validate_json(open_bytes(row["summary"], keyring))
 
 
 def _received(row: Row) -> Received:

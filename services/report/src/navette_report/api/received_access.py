@@ -32,7 +32,8 @@ class Cabinet:
         self._desk = desk
 
     @property
-    def _reader(self) -> ReceivedReader:
+    def reader(self) -> ReceivedReader:
+        """Contents."""
         return ReceivedReader(self._service.database, self._desk.keyring)
 
     def domains_of(self, caller: Principal) -> frozenset[str]:
@@ -41,7 +42,7 @@ class Cabinet:
 
     async def open(self, caller: Principal, document_id: str, action: str) -> Opened:
         """One document, or the same 404 for one of others and one that does not exist. The access is recorded."""
-        found = await self._reader.get(document_id)
+        found = await self.reader.get(document_id)
         if found is None:
             raise ProblemError.not_found()
         allowed = found[0].domain in self.domains_of(caller)
@@ -54,19 +55,14 @@ class Cabinet:
     async def of_patient(self, caller: Principal, patient_id: str, order: Order) -> list[Opened]:
         """The file of a patient, as far as the caller may see it; the access is recorded."""
         domains = self.domains_of(caller)
-        found = [one for one in await self._reader.of_patient(patient_id) if one[0].domain in domains]
+        found = [one for one in await self.reader.of_patient(patient_id) if one[0].domain in domains]
         await record(self._service, caller, "received.list", "patient", patient_id, None, granted=True)
         return in_order(found, order)
 
     async def to_file(self, caller: Principal, *, limit: int) -> list[Opened]:
         """What waits to be filed; the access is recorded."""
         await record(self._service, caller, "received.list", "worklist", "to-file", None, granted=True)
-        return await self._reader.to_file(self.domains_of(caller), limit=limit)
-
-    @property
-    def reader(self) -> ReceivedReader:
-        """Contents."""
-        return self._reader
+        return await self.reader.to_file(self.domains_of(caller), limit=limit)
 
 
 def in_order(found: Iterable[Opened], order: Order) -> list[Opened]:

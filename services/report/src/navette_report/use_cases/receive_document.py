@@ -32,7 +32,7 @@ from navette_report.domain.received.model import (
     summary_of,
 )
 
-AUTOMATIC: Final = "received.file"
+FILING: Final = "received.file"
 """Action of the audit stream for a document that is filed."""
 
 
@@ -125,7 +125,7 @@ async def told(uow: UnitOfWork, desk: ReceptionDesk, document: Received, *, by: 
     """Filed: say so in the audit stream, and tell the versions that it replaces or that replace it."""
     store = desk.store(uow)
     place = ("received", document.document_id, document.site_id)
-    await uow.record_access(by, AUTOMATIC, *place, "granted")
+    await uow.record_access(by, FILING, *place, "granted")
     for former in await store.named(document.domain, document.replaces):
         if former.standing is Standing.FILED:
             news = {"news": News.NEWER, "newer_id": document.document_id}
