@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from navette_chassis.deliveries.model import DeliveryState
 from navette_chassis.testing import until
 from navette_contracts.events import ReportComposed
 from navette_documents.cda_header import read_header
@@ -152,9 +153,18 @@ async def hospital(world_with: Any, pki: Pki, tmp_path_factory: pytest.TempPathF
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
 async def in_order(hospital: Hospital) -> AsyncIterator[None]:
-    """Each test begins with doubles that know nothing and behave, and ends without a refusal nobody asked for."""
+    """Each test begins with nothing on its way and doubles that know nothing and behave, and ends without a refusal
+    nobody asked for."""
     for double in (hospital.pfi, hospital.box):
         double.faults.clear()
+
+    async def quiet() -> bool:
+        under_way = {"$in": [one.value for one in DeliveryState if not one.terminal]}
+        rows = hospital.world.service.database["deliveries"].find({"state": under_way})
+        return not [row async for row in rows if str(row["channel"]).startswith("platform-")]
+
+    await until(quiet, 60)
+    for double in (hospital.pfi, hospital.box):
         double.reset_state()
         double.refusals.entries.clear()
     hospital.pfi.commands()["refusals-to-come"]({})
@@ -516,12 +526,12 @@ async def test_whoever_got_it_before_the_announcement_is_told_of_the_withdrawal_
     await hospital.become(report_id, "withdrawal", dmp="delivered", doctor="delivered", patient="delivered")
 
 
-async def delivery_in(hospital: Hospital, state: str) -> None:
-    """Wait until the PFI's channel has a delivery in a state."""
+async def delivery_in(hospital: Hospital, report_id: str, state: str) -> None:
+    """Wait until the PFI's channel has a delivery of this report in a state."""
 
     async def there() -> bool:
         rows = hospital.world.service.database["deliveries"].find({"state": state, "channel": "platform-ch"})
-        return bool(await rows.to_list())
+        return any([row["group"].endswith(report_id) async for row in rows])
 
     await until(there, 30)
 
@@ -529,11 +539,13 @@ async def delivery_in(hospital: Hospital, state: str) -> None:
 async def test_withdrawn_while_its_answer_is_on_the_way_it_is_deleted_even_if_that_answer_is_lost(
     hospital: Hospital,
 ) -> None:
-    hospital.pfi.faults.add({"kind": "slow", "delay": 1.5, "count": 1})
-    hospital.pfi.faults.add({"kind": "lost_answer", "count": 1})
+    hospital.pfi.faults.add({"kind": "stalled", "target": "mdm"})
     report_id = await hospital.report()
-    await delivery_in(hospital, "in_progress")
+    await delivery_in(hospital, report_id, "in_progress")
+    await until(lambda: taken(hospital.pfi), 30)
     await hospital.act(report_id, "withdraw")
+    hospital.pfi.faults.add({"kind": "lost_answer", "target": "mdm", "count": 1})
+    hospital.pfi.faults.lift("stalled")
     await hospital.become(report_id, "withdrawal", pfi="delivered", box="sent")
     assert [row["status"] for row in hospital.pfi.register.as_json("documents")] == ["deleted"]
 
@@ -544,7 +556,7 @@ async def test_what_the_platform_may_have_in_spite_of_its_last_answer_is_deleted
 ) -> None:
     hospital.pfi.faults.add({"kind": "lost_answer"})
     report_id = await hospital.report()
-    await delivery_in(hospital, "unknown")
+    await delivery_in(hospital, report_id, "unknown")
     if end == "refused":
         # Taken and not answered; asked again, the platform does not recognise the message.
         hospital.pfi.faults.clear()

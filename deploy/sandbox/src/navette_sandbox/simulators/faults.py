@@ -114,6 +114,10 @@ class FaultBook:
         """Forget every fault."""
         self._faults.clear()
 
+    def lift(self, kind: str) -> None:
+        """Forget the faults of one kind."""
+        self._faults = [fault for fault in self._faults if fault.kind != kind]
+
     def take(self, target: str, *kinds: str) -> Fault | None:
         """The first live fault of one of ``kinds`` for ``target``, counted as a hit."""
         now = self._clock()

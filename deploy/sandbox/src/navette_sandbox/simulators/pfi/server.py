@@ -19,18 +19,19 @@ from navette_sandbox.simulators.pfi.structure import Frame, check_structure
 
 MAX_MESSAGE = 64 * 2**20
 _RESEND_SECONDS = 0.5
+_STALL_LOOKS = 0.05
 
 
 class PfiSimulator(Simulator):
     """See the package. Fault targets: ``mdm`` and ``oru``, and ``zam`` for what it sends.
 
-    Fault kinds: ``down``; ``slow``; ``silent`` (nothing stored, no answer); ``lost_answer`` (stored, then the
-    connection is cut); ``ae`` and ``ar`` (``code``: ERR-5, or an ERR-3 other than 207); ``held`` (target ``zam``:
-    receipts are kept back until it is lifted).
+    Fault kinds: ``down``; ``slow``; ``silent`` (nothing stored, no answer); ``stalled`` (stored, its answer kept
+    back until the fault is lifted); ``lost_answer`` (stored, then the connection is cut); ``ae`` and ``ar``
+    (``code``: ERR-5, or an ERR-3 other than 207); ``held`` (target ``zam``: receipts are kept back until it is lifted).
     """
 
     name = "pfi"
-    kinds = frozenset({"down", "slow", "silent", "lost_answer", "ae", "ar", "held"})
+    kinds = frozenset({"down", "slow", "silent", "stalled", "lost_answer", "ae", "ar", "held"})
 
     def __init__(
         self,
@@ -142,6 +143,8 @@ class PfiSimulator(Simulator):
         if self.faults.take(target, "silent") is not None:
             return True
         answer = self._answer(raw, target)
+        while self.faults.take(target, "stalled") is not None:  # noqa: ASYNC110 - lifted from outside, by hand or a test
+            await asyncio.sleep(_STALL_LOOKS)
         if self.faults.take(target, "lost_answer") is not None:
             abort(writer)
             return False
