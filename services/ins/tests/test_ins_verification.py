@@ -163,9 +163,10 @@ async def test_a_technical_answer_is_asked_for_again_and_an_outage_never_blocks_
 async def test_an_answer_about_an_identity_that_changed_meanwhile_is_not_used(cell: Any) -> None:
     patient = await qualified(cell)
     cell.insi.faults.add({"kind": "verification_ko", "target": "unit"})
-    cell.insi.faults.add({"kind": "slow", "target": "unit", "delay": 0.6, "count": 1})
+    cell.insi.faults.add({"kind": "stalled", "target": "unit"})
     asked = await cell.act(patient["patient_id"], "verifications", expect=202)
     await cell.act(patient["patient_id"], "identity-checks", document_kind="PA")
+    cell.insi.faults.lift("stalled")
 
     async def finished() -> bool:
         state = await cell.read(patient["patient_id"], f"/verifications/{asked['check_id']}")
@@ -180,9 +181,10 @@ async def test_one_verification_at_a_time_and_none_without_an_ins(cell: Any) -> 
     refused = await cell.act(patient["patient_id"], "verifications", expect=409)
     assert "rien à vérifier" in refused["detail"]
     patient = await qualified(cell, **SECOND)
-    cell.insi.faults.add({"kind": "slow", "target": "unit", "delay": 0.5, "count": 1})
+    cell.insi.faults.add({"kind": "stalled", "target": "unit"})
     await cell.act(patient["patient_id"], "verifications", expect=202)
     assert "en cours" in (await cell.act(patient["patient_id"], "verifications", expect=409))["detail"]
+    cell.insi.faults.lift("stalled")
 
 
 async def test_an_installation_without_verification_says_so(desk: Any) -> None:

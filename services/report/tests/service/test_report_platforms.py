@@ -317,12 +317,7 @@ async def test_what_the_platform_may_have_is_deleted_in_any_case(hospital: Hospi
     # It heard the message and nobody heard its answer; or the message got lost on the way.
     hospital.pfi.faults.add({"kind": "lost_answer" if there else "silent"})
     report_id = await hospital.report()
-
-    async def uncertain() -> bool:
-        rows = hospital.world.service.database["deliveries"].find({"state": "unknown", "channel": "platform-ch"})
-        return bool(await rows.to_list())
-
-    await until(uncertain, 30)
+    await delivery_in(hospital, report_id, "unknown")
     await hospital.act(report_id, "withdraw")
     hospital.pfi.faults.clear()
     await hospital.become(report_id, "withdrawal", pfi="delivered" if there else "cancelled", box="sent")

@@ -198,10 +198,9 @@ class Simulator:
             self.refusals.record("tls", "tls.handshake", reason)
 
     async def http_faults(self, target: str) -> Response | None:
-        """Apply ``slow``, ``http_error`` and ``flaky`` to an HTTP operation; an answer replaces the real one."""
-        slow = self.faults.take(target, "slow")
-        if slow is not None:
-            await asyncio.sleep(slow.delay)
+        """Apply the faults of an HTTP operation (not ``lost_answer``); an answer replaces the real one."""
+        await self.faults.delay(target)
+        await self.faults.stall(target)
         fault = self.faults.take(target, "http_error", "flaky")
         if fault is None:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -10,6 +11,9 @@ from typing import Any
 
 COMMON_KINDS = frozenset({"down", "slow", "flaky", "http_error", "lost_answer"})
 """Kinds that every HTTP simulator understands; a simulator adds its own (``soap_fault``, ``busy`` …)."""
+
+_LOOKS = 0.05
+"""Seconds between two looks at whether a fault was lifted."""
 
 _FIELDS = frozenset({"target", "kind", "seconds", "count", "delay", "probability", "status", "code"})
 
@@ -129,6 +133,17 @@ class FaultBook:
             fault.hits += 1
             return fault
         return None
+
+    async def delay(self, target: str) -> None:
+        """Return once ``slow`` has taken its time."""
+        slow = self.take(target, "slow")
+        if slow is not None:
+            await asyncio.sleep(slow.delay)
+
+    async def stall(self, target: str) -> None:
+        """Return once no ``stalled`` fault is on ``target`` any more."""
+        while self.take(target, "stalled") is not None:  # noqa: ASYNC110 - lifted by a test or over HTTP
+            await asyncio.sleep(_LOOKS)
 
     def down(self) -> bool:
         """Whether connections are refused now. Not counted: a refused connection is not a request."""

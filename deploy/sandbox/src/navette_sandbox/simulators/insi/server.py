@@ -39,7 +39,11 @@ class InsiSimulator(Simulator):
     """
 
     name = "insi"
-    kinds = COMMON_KINDS | verification.KINDS | {"soap_fault", "truncated", "plain_prefixes", "history_dates_first"}
+    kinds = (
+        COMMON_KINDS
+        | verification.KINDS
+        | {"soap_fault", "stalled", "truncated", "plain_prefixes", "history_dates_first"}
+    )
 
     def __init__(
         self,

@@ -19,7 +19,6 @@ from navette_sandbox.simulators.pfi.structure import Frame, check_structure
 
 MAX_MESSAGE = 64 * 2**20
 _RESEND_SECONDS = 0.5
-_STALL_LOOKS = 0.05
 
 
 class PfiSimulator(Simulator):
@@ -137,14 +136,11 @@ class PfiSimulator(Simulator):
             abort(writer)
             return False
         target = "mdm" if b"|MDM^" in raw[:400] else "oru"
-        slow = self.faults.take(target, "slow")
-        if slow is not None:
-            await asyncio.sleep(slow.delay)
+        await self.faults.delay(target)
         if self.faults.take(target, "silent") is not None:
             return True
         answer = self._answer(raw, target)
-        while self.faults.take(target, "stalled") is not None:  # noqa: ASYNC110 - lifted from outside, by hand or a test
-            await asyncio.sleep(_STALL_LOOKS)
+        await self.faults.stall(target)
         if self.faults.take(target, "lost_answer") is not None:
             abort(writer)
             return False
