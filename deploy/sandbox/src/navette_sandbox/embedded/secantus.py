@@ -16,6 +16,10 @@ from navette_sandbox.processes import Child, SandboxError
 
 REPLICA_SET = "secantus"
 
+CACHE = "4G"
+"""Most memory for its cache. When a fifth of it waits to be written, a statement waits for room while it holds the lock
+that the transaction in the way needs, and nothing moves any more: seen at the default of 1 GB under large messages."""
+
 
 def _executable() -> Path:
     found = Path(sys.executable).with_name("secantusd-py")
@@ -37,6 +41,7 @@ class MongoServer:
         command = [
             *(str(_executable()), "--host", HOST, "--port", str(self.port)),
             *("--storage-path", str(directory / "data"), "--log-level", "WARNING", "--sync-on-commit"),
+            *("--cache-size", CACHE),
         ]
         self.child = Child("database (SecantusDB)", command, log=directory / "secantus.log", ready=self._answers)
 
