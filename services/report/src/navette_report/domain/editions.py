@@ -26,17 +26,18 @@ def replaced_for(
     parties: tuple[Audience, ...],
     *,
     refused: frozenset[str] = frozenset(),
-    lost: frozenset[str] = frozenset(),
+    passed_over: frozenset[str] = frozenset(),
 ) -> str | None:
     """uniqueId of the edition that one of `parties` holds and must replace. None if none does.
 
     When the DMP is among them it decides: it refuses a document that names a former one it does not have.
-    `refused`: uniqueIds of the editions the DMP did not accept; `lost`: of those that nobody holds.
+    `refused`: uniqueIds of the editions the DMP did not accept; `passed_over`: of those it must not name because
+    nobody holds them, or because they must stay within reach as they are (`domain/pfi/routing.py`).
     """
     deciding = {Audience.DMP} if Audience.DMP in parties else set(parties)
     for edition in reversed(report.editions):
         unique_id = edition.reference.unique_id
-        if unique_id in lost:
+        if unique_id in passed_over:
             continue
         if deciding & set(edition.audience) and not (Audience.DMP in deciding and unique_id in refused):
             return unique_id
@@ -49,7 +50,7 @@ def plan_edition(
     *,
     qualified: bool,
     refused: frozenset[str] = frozenset(),
-    lost: frozenset[str] = frozenset(),
+    passed_over: frozenset[str] = frozenset(),
 ) -> EditionPlan | None:
     """What to compose now for the validated version, None when nothing is due.
 
@@ -69,7 +70,7 @@ def plan_edition(
     return EditionPlan(
         number=len(report.editions) + 1,
         audience=remaining,
-        replaces_unique_id=replaced_for(report, remaining, refused=refused, lost=lost),
+        replaces_unique_id=replaced_for(report, remaining, refused=refused, passed_over=passed_over),
     )
 
 

@@ -40,7 +40,7 @@ from navette_report.domain.journey import (
 )
 from navette_report.domain.lifecycle import IN_FORCE, Act, State
 from navette_report.domain.models import ModelBook
-from navette_report.domain.pfi.routing import carriers, lost
+from navette_report.domain.pfi.routing import apart, carriers, lost
 from navette_report.domain.report import Edition, Finding, Report, Signature, Version
 from navette_report.use_cases.send_to_platforms import ComposedEdition, Outputs, send_edition
 from navette_report.use_cases.sign_report import recipients_of
@@ -110,8 +110,10 @@ async def compose_due(uow: UnitOfWork, desk: Desk, report: Report, patient: Know
         return
     wanted = audience(version.in_force, qualified=identity.qualified)
     refused = await _refused_by_dmp(uow, report)
-    gone = lost(report, await PlatformMessages(uow).held(report.report_id))
-    plan = plan_edition(report, wanted, qualified=identity.qualified, refused=refused, lost=gone)
+    passed_over = lost(report, await PlatformMessages(uow).held(report.report_id))
+    if not identity.qualified:
+        passed_over |= apart(desk.outputs.distribution, report, wanted)
+    plan = plan_edition(report, wanted, qualified=identity.qualified, refused=refused, passed_over=passed_over)
     if plan is None:
         await tell_gap_is_closed(uow, version, report.report_id, qualified=identity.qualified)
         return

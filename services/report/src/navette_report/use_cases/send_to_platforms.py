@@ -172,11 +172,10 @@ def _message(
 def _addressees(composed: ComposedEdition, former: list[PlatformMessage], keyring: Keyring) -> tuple[Addressee, ...]:
     """Whom a mail of this edition may go to: those it names, and whoever this platform mailed an earlier version."""
     known: dict[str, Addressee] = {}
-    if composed.edition.replaces_unique_id is not None:
-        for message in former:
-            if message.state in HELD:
-                letter = message.letter.open(keyring, Letter)
-                known |= {one.recipient_id: one for one in letter.addressees}
+    for message in former:
+        if message.state in HELD:
+            letter = message.letter.open(keyring, Letter)
+            known |= {one.recipient_id: one for one in letter.addressees}
     return addressees_of(composed.document, tuple(known.values()))
 
 
