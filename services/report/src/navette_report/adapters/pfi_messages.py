@@ -19,7 +19,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from navette_report.domain.pfi.indicators import Indicators
 from navette_report.domain.pfi.letter import Action, Letter
-from navette_report.domain.pfi.succession import HELD, MessageState
+from navette_report.domain.pfi.succession import REPLAYABLE, MessageState
 from navette_report.domain.pfi.writing import Written
 
 MESSAGES = "platform_messages"
@@ -75,10 +75,6 @@ class PlatformMessages:
         query = {"report_id": report_id} | ({} if platform is None else {"platform": platform})
         return [_message(row) async for row in self._messages.find(query).sort([("edition", 1), ("scheduled_at", 1)])]
 
-    async def held(self, report_id: str) -> frozenset[tuple[str, str]]:
-        """(platform, uniqueId) of the documents of a report that platforms have or are about to have."""
-        return frozenset((one.platform, one.unique_id) for one in await self.of(report_id) if one.state in HELD)
-
     async def get(self, number: str) -> PlatformMessage | None:
         """The message of that MSH-10."""
         row = await self._messages.find_one({"_id": number})
@@ -92,6 +88,18 @@ class PlatformMessages:
         if refused:
             change["$unset"] = {"text": ""}
         await self._messages.update_one({"_id": number}, change)
+
+    async def take_over(self, number: str) -> None:
+        """Write that a later document serves those of a message that is not there: it never leaves any more."""
+        await self._if_not_there(number, MessageState.TAKEN_OVER)
+
+    async def spoken_of(self, number: str) -> None:
+        """Write that the platform speaks of a message it had refused, or seemed not to have: it may be there."""
+        await self._if_not_there(number, MessageState.DOUBTFUL)
+
+    async def _if_not_there(self, number: str, state: MessageState) -> None:
+        not_there = {"_id": number, "state": {"$in": [one.value for one in REPLAYABLE]}}
+        await self._messages.update_one(not_there, {"$set": {"state": state.value}})
 
     async def replayed(self, number: str) -> None:
         """Write that a message which certainly was not there is on its way again."""

@@ -51,22 +51,25 @@ def plan_edition(
     qualified: bool,
     refused: frozenset[str] = frozenset(),
     passed_over: frozenset[str] = frozenset(),
+    left_out: frozenset[Audience] = frozenset(),
 ) -> EditionPlan | None:
     """What to compose now for the validated version, None when nothing is due.
 
     First edition: always, for whoever may receive it. Later editions: only with a qualified identity, for those
     not served yet, so that nobody is sent the same version twice; and for the DMP again when it hides from the
     patient what was announced since, or refused an edition because it names one that it refused before
-    (docs/adr: the announced edition replaces the hidden one).
+    (docs/adr: the announced edition replaces the hidden one). Whatever is due then also serves those whom a
+    platform refused to serve (`left_out`).
     """
     version = report.validated
     if version is None or version.state not in IN_FORCE:
         return None
     remaining = tuple(party for party in wanted if party not in version.served)
-    if qualified and Audience.DMP in wanted and _due_again_in_dmp(version, refused):
+    if qualified and Audience.DMP in wanted and _due_again_in_dmp(version, refused, left_out):
         remaining = (Audience.DMP, *remaining)
     if version.editions and (not qualified or not remaining):
         return None
+    remaining = tuple(party for party in wanted if party in remaining or party in left_out)
     return EditionPlan(
         number=len(report.editions) + 1,
         audience=remaining,
@@ -92,9 +95,10 @@ def misled_in_dmp(version: Version, refused: frozenset[str]) -> Edition | None:
     return given[-1]
 
 
-def _due_again_in_dmp(version: Version, refused: frozenset[str]) -> bool:
+def _due_again_in_dmp(version: Version, refused: frozenset[str], left_out: frozenset[Audience]) -> bool:
     hidden = _hidden_in_dmp(version)
-    if hidden is not None and hidden.reference.unique_id not in refused:
+    # One that a platform never took must not be sent any more: it would hide what was announced.
+    if hidden is not None and (hidden.reference.unique_id not in refused or Audience.DMP in left_out):
         return True
     return misled_in_dmp(version, refused) is not None
 

@@ -147,6 +147,7 @@ async def fold_receipt(
 ) -> ReceiptVerdict:
     """Fold a receipt into the lines it is about. It may come before our message's own answer, late, or twice."""
     fact = fact_of_receipt(receipt, uow.now)
+    await PlatformMessages(uow).spoken_of(sent.number)
     state, reason = ReceiptState.FOLDED, None
     if platform.kind == "drimbox" or (receipt.kind is ReceiptKind.DMP and Audience.DMP not in sent.parties):
         # A DRIMbox serves nobody for us; a message that was not for the DMP says nothing of the DMP.
