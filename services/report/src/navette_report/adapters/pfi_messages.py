@@ -27,7 +27,7 @@ MESSAGES = "platform_messages"
 
 @dataclass(frozen=True, slots=True)
 class PlatformMessage:
-    """One message. `number` is its MSH-10."""
+    """One message. `number` is its MSH-10, until it is refused and then written with another content."""
 
     number: str
     platform: str
@@ -47,7 +47,9 @@ class PlatformMessage:
     remark: str | None
     letter: Sealed[Letter]
     text: Mapping[str, str] | None = None
-    """Sealed text and charset, frozen at the first sending."""
+    """Sealed text, charset, MSH-10 and token of the content, frozen at the first sending."""
+    refused: Mapping[str, str] | None = None
+    """MSH-10 and token of the content that was refused last."""
 
     @property
     def parties(self) -> tuple[Audience, ...]:
@@ -76,18 +78,24 @@ class PlatformMessages:
         return [_message(row) async for row in self._messages.find(query).sort([("edition", 1), ("scheduled_at", 1)])]
 
     async def get(self, number: str) -> PlatformMessage | None:
-        """The message of that MSH-10."""
+        """The message of that number."""
         row = await self._messages.find_one({"_id": number})
         return None if row is None else _message(row)
 
-    async def ended(self, number: str, state: MessageState, *, refused: bool = False) -> None:
+    async def cited(self, control_id: str) -> PlatformMessage | None:
+        """The message that was sent under that MSH-10."""
+        row = await self._messages.find_one({"rewritten_as": control_id})
+        return await self.get(control_id) if row is None else _message(row)
+
+    async def ended(self, message: PlatformMessage, state: MessageState, *, refused: bool = False) -> None:
         """Write what became of a message. A refused one is written anew when it is replayed: something was
         corrected meanwhile, or it would be refused again.
         """
         change: dict[str, Any] = {"$set": {"state": state.value}}
-        if refused:
-            change["$unset"] = {"text": ""}
-        await self._messages.update_one({"_id": number}, change)
+        if refused and message.text is not None:
+            known = {name: message.text.get(name, "") for name in ("number", "content")}
+            change = {"$set": {"state": state.value, "refused": known}, "$unset": {"text": ""}}
+        await self._messages.update_one({"_id": message.number}, change)
 
     async def take_over(self, number: str) -> None:
         """Write that a later document serves those of a message that is not there: it never leaves any more."""
@@ -115,21 +123,28 @@ async def messages_of(database: AsyncDatabase[Document], report_id: str, platfor
 
 
 async def freeze(
-    database: AsyncDatabase[Document], number: str, text: Written, letter: Letter, keyring: Keyring
+    database: AsyncDatabase[Document], number: str, text: Written, content: str, letter: Letter, keyring: Keyring
 ) -> Written:
-    """Keep the text of a first sending and what it was written from; what was kept before wins."""
-    sealed = {"sealed": Sealed[str].seal(text.text, keyring).token, "charset": text.charset}
+    """Keep the text of a first sending and what it was written from; what was kept before wins.
+
+    `content`: token that the same content has under whatever MSH-10.
+    """
+    token = Sealed[str].seal(text.text, keyring).token
+    sealed = {"sealed": token, "charset": text.charset, "number": text.number, "content": content}
     recipients = [{"id": one.recipient_id, "role": one.role.value} for one in letter.addressees]
     whole = Sealed[Letter].seal(letter, keyring).token
     kept = {"text": sealed, "letter": whole, "indicators": asdict(letter.indicators), "recipients": recipients}
-    await database[MESSAGES].update_one({"_id": number, "text": {"$exists": False}}, {"$set": kept})
+    change: dict[str, Any] = {"$set": kept}
+    if text.number != number:
+        change["$addToSet"] = {"rewritten_as": text.number}
+    await database[MESSAGES].update_one({"_id": number, "text": {"$exists": False}}, change)
     row = await database[MESSAGES].find_one({"_id": number}, {"text": True})
-    return text if row is None or "text" not in row else frozen(row["text"], keyring)
+    return text if row is None or "text" not in row else frozen(row["text"], keyring, number)
 
 
-def frozen(text: Mapping[str, str], keyring: Keyring) -> Written:
-    """The text of an earlier sending. Raises SealError."""
-    return Written(Sealed[str](text["sealed"]).open(keyring, str), text["charset"])
+def frozen(text: Mapping[str, str], keyring: Keyring, number: str) -> Written:
+    """The text of an earlier sending of the message `number`. Raises SealError."""
+    return Written(Sealed[str](text["sealed"]).open(keyring, str), text["charset"], text.get("number", number))
 
 
 def _row(message: PlatformMessage) -> Document:
@@ -168,4 +183,5 @@ def _message(row: Document) -> PlatformMessage:
         remark=row["remark"],
         letter=Sealed[Letter](row["letter"]),
         text=row.get("text"),
+        refused=row.get("refused"),
     )

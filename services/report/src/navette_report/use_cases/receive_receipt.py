@@ -97,7 +97,7 @@ class ReceiptDesk:
         if self.production and message.msh.value(11) != "P":
             raise Hl7Error(MessageError.PROCESSING, "not_production", Location("MSH", 1, 11))
         receipt = read_receipt(message)
-        sent = await PlatformMessages(uow).get(receipt.refers_to)
+        sent = await PlatformMessages(uow).cited(receipt.refers_to)
         if sent is None or sent.platform != platform.name:
             raise Hl7Error(MessageError.APPLICATION, "message_unknown", Location("OBX", 1, 4))
         return await fold_receipt(uow, sent, receipt, platform, self.keyring())
@@ -163,7 +163,7 @@ async def fold_receipt(
     if receipt.positive:
         integrated = Fact(state=LineState.DELIVERED, at=uow.now)
         await JourneyRepository(uow).fold(place_of_message(sent, platform.label), integrated)
-    return ReceiptVerdict(state, "AA", reason=reason, number=sent.number, report_id=sent.report_id)
+    return ReceiptVerdict(state, "AA", reason=reason, number=receipt.refers_to, report_id=sent.report_id)
 
 
 def _places_of_mailbox(sent: PlatformMessage, letter: Letter, address: str, label: str) -> list[Place]:

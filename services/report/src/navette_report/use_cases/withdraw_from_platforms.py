@@ -45,4 +45,5 @@ def _deletion(uow: UnitOfWork, platform: Platform, last: PlatformMessage, versio
         scheduled_at=uow.now,
         remark=None,
         text=None,
+        refused=None,
     )

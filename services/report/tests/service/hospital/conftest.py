@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from navette_chassis.testing import until
@@ -160,3 +160,13 @@ def said() -> Callable[[Message], str]:
         return "".join(values[name] for name in ("DESTDMP", "DESTMSSANTEPS", "DESTMSSANTEPAT"))
 
     return read
+
+
+@pytest.fixture(scope="session")
+def hospital_of() -> Callable[[Any], Hospital]:
+    """The same for a service that a test started itself, with a platform of its own."""
+
+    def of(world: Any) -> Hospital:
+        return Hospital(world, pfi=cast(PfiSimulator, None))
+
+    return of
