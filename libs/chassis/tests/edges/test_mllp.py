@@ -326,6 +326,19 @@ async def test_without_an_answer_to_our_message_nobody_knows(said: bytes) -> Non
     assert (outcome.kind, outcome.endpoint_down) == (OutcomeKind.AMBIGUOUS, True)
 
 
+@pytest.mark.parametrize("code", ["", "OK", "MSA"])
+async def test_an_answer_to_our_message_without_a_code_of_the_table_says_nothing(code: str) -> None:
+    answer = ack(adt("2")).replace(b"MSA|AA|", f"MSA|{code}|".encode())
+    async with answering(frame(answer), answer_seconds=30) as destination, mllp_client(destination) as client:
+        outcome = outcome_of(await client.send(adt("2"), "2"))
+    # Somebody answered: the others need not wait.
+    assert (outcome.kind, outcome.code, outcome.endpoint_down) == (
+        OutcomeKind.AMBIGUOUS,
+        "unknown_acknowledgement",
+        False,
+    )
+
+
 @pytest.mark.parametrize(
     ("reply", "kind", "code"),
     [
@@ -334,7 +347,8 @@ async def test_without_an_answer_to_our_message_nobody_knows(said: bytes) -> Non
         (Reply("AE", "101"), OutcomeKind.PERMANENT, "AE.101"),
         (Reply("AR", "207"), OutcomeKind.TRANSIENT, "AR.207"),
         (Reply("AR", "DUPONT"), OutcomeKind.TRANSIENT, "AR"),
-        (Reply("ZZ"), OutcomeKind.PERMANENT, "unknown_acknowledgement"),
+        (Reply("ZZ"), OutcomeKind.AMBIGUOUS, "unknown_acknowledgement"),
+        (Reply("none"), OutcomeKind.AMBIGUOUS, "unknown_acknowledgement"),
         (Reply("", sent=False, why="ConnectionRefusedError"), OutcomeKind.TRANSIENT, "ConnectionRefusedError"),
         (Reply("", why="TimeoutError"), OutcomeKind.AMBIGUOUS, "TimeoutError"),
     ],

@@ -32,6 +32,8 @@ class Receiver:
     """A platform that takes one version of the volet only, and knows messages again by their MSH-10."""
 
     takes: str
+    first_code: str = ""
+    """What stands in MSA-1 of its first answer instead of the code, "-" for nothing."""
     heard: list[bytes] = field(default_factory=list)
     memory: dict[str, bytes] = field(default_factory=dict)
 
@@ -40,7 +42,10 @@ class Receiver:
             while True:
                 raw = (await reader.readuntil(b"\x1c\r"))[1:-2]
                 self.heard.append(raw)
-                writer.write(b"\x0b" + self.answer(raw) + b"\x1c\r")
+                answer = self.answer(raw)
+                if self.first_code and len(self.heard) == 1:
+                    answer = answer.replace(b"MSA|AA|", f"MSA|{self.first_code.strip('-')}|".encode())
+                writer.write(b"\x0b" + answer + b"\x1c\r")
         except (OSError, asyncio.IncompleteReadError):
             writer.close()
 
@@ -103,3 +108,19 @@ async def test_a_correction_of_the_file_makes_another_message_and_a_mere_replay_
                 f"OBX|1|CWE|ACK_RECEPTION_DMP^x^AckMetierZAM|{number}|Y^^expandedYes-NoIndicator||||||F\r",
             )
             await hospital.become(report_id, ch_1="delivered", dmp="delivered")
+
+
+@pytest.mark.parametrize("code", ["XX", "-"])
+async def test_an_answer_that_is_no_answer_is_asked_for_again_and_never_shown_as_a_refusal(
+    world_with: Any, hospital_of: Any, tmp_path: Path, code: str
+) -> None:
+    platform, port = Receiver("2.1", first_code=code), free_port()
+    async with await asyncio.start_server(platform, "127.0.0.1", port, limit=2**24):
+        database = f"test_{uuid.uuid4().hex[:12]}"
+        async with served(world_with, tmp_path, database, free_port(), port=port) as world:
+            hospital = hospital_of(world)
+            report_id = await hospital.report()
+            lines = await hospital.become(report_id, ch_1="sent", dmp="sent", doctor="sent", patient="sent")
+    assert not any({"refused", "failed"} & set(line["times"]) for line in lines.values())
+    first, again = platform.heard
+    assert first == again
