@@ -27,6 +27,7 @@ from navette_report.use_cases.deliver_to_platform import Counter, send_message, 
 from navette_report.use_cases.receive_receipt import ReceiptDesk
 from navette_report.use_cases.refuse_platform_replay import refuse_platform_replay
 from navette_report.use_cases.send_to_platforms import Outputs
+from navette_report.use_cases.wait_for_platform import REMOVED, hand_over_when_back, look_for_platform
 
 _LARGEST_RECEIPT = 256 * 1024
 
@@ -35,6 +36,11 @@ def declare_platforms(service: Service, settings: PfiSettings, outputs: Outputs)
     """Declare channels, routes, indexes and the listener; the listener, open while the service runs."""
     for platform in outputs.distribution.platforms:
         _declare_channel(service, settings, platform)
+    service.deliver(
+        REMOVED,
+        attempt=look_for_platform(outputs.distribution),
+        settle=hand_over_when_back(outputs.distribution),
+    )
     service.router(platform_routes(service))
     service.index(MESSAGES, [("report_id", 1), ("platform", 1)])
     service.index(MESSAGES, "rewritten_as")

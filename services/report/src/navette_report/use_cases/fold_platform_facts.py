@@ -25,14 +25,15 @@ from navette_report.domain.pfi.letter import Action
 
 def place_of_message(message: PlatformMessage, label: str) -> Place:
     """The line of the message itself."""
-    return Place(
-        message.report_id,
-        message.version,
-        Channel.PLATFORM,
-        f"{message.platform}/{message.edition}",
-        kind=_kind(message),
-        label=label,
-    )
+    where = (message.report_id, message.version, message.platform, message.edition)
+    return message_place(*where, label, _kind(message))
+
+
+def message_place(
+    report_id: str, version: int, platform: str, edition: int, label: str, kind: LineKind = LineKind.REPORT
+) -> Place:
+    """The line of what a platform is handed, or should be, about an edition."""
+    return Place(report_id, version, Channel.PLATFORM, f"{platform}/{edition}", kind=kind, label=label)
 
 
 async def fold_message(

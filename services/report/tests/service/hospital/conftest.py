@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from navette_chassis.testing import until
-from navette_documents.hl7v2 import Message, parse
+from navette_documents.hl7v2 import AckCode, AckError, Message, MessageError, build_ack, parse
 from navette_sandbox.pki import Pki
 from navette_sandbox.ports import free_port
 from navette_sandbox.simulators.common import SimulatorConfig
 from navette_sandbox.simulators.pfi.server import PfiSimulator
 from navette_sandbox.simulators.pfi.settings import PfiSettings
 
+AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 PFI = "PFI du CH d’Exemple"
 ENTRY = {
     "name": "ch", "label": PFI, "kind": "pfi", "host": "localhost", "application": "PFI-EXEMPLE",
@@ -32,6 +36,7 @@ class Hospital:
 
     world: Any
     pfi: PfiSimulator
+    receipts_port: int = 0
 
     async def report(self, *, qualified: bool = True, patient_id: str = "", **choices: Any) -> str:
         """A signed report."""
@@ -162,11 +167,67 @@ def said() -> Callable[[Message], str]:
     return read
 
 
-@pytest.fixture(scope="session")
-def hospital_of() -> Callable[[Any], Hospital]:
-    """The same for a service that a test started itself, with a platform of its own."""
+@dataclass
+class Receiver:
+    """A platform on a plain port that takes one version of the volet, and knows messages again by their MSH-10."""
 
-    def of(world: Any) -> Hospital:
-        return Hospital(world, pfi=cast(PfiSimulator, None))
+    takes: str = "2.1"
+    first_code: str = ""
+    """What stands in MSA-1 of its first answer instead of the code, "-" for nothing."""
+    port: int = field(default_factory=free_port)
+    heard: list[bytes] = field(default_factory=list)
+    memory: dict[str, bytes] = field(default_factory=dict)
 
-    return of
+    async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                raw = (await reader.readuntil(b"\x1c\r"))[1:-2]
+                self.heard.append(raw)
+                answer = self.answer(raw)
+                if self.first_code and len(self.heard) == 1:
+                    answer = answer.replace(b"MSA|AA|", f"MSA|{self.first_code.strip('-')}|".encode())
+                writer.write(b"\x0b" + answer + b"\x1c\r")
+        except (OSError, asyncio.IncompleteReadError):
+            writer.close()
+
+    def answer(self, raw: bytes) -> bytes:
+        message = parse(raw)
+        if message.control_id not in self.memory:
+            good = message.msh.value(21) == self.takes
+            errors = [] if good else [AckError(MessageError.VERSION, "version")]
+            code: AckCode = "AA" if good else "AE"
+            self.memory[message.control_id] = build_ack(message, code, own_id="1", at=AT, errors=errors)
+        return self.memory[message.control_id]
+
+
+@pytest.fixture
+def receiver() -> Callable[..., AbstractAsyncContextManager[Receiver]]:
+    """Runs a receiver."""
+
+    @asynccontextmanager
+    async def running(**how: Any) -> AsyncIterator[Receiver]:
+        platform = Receiver(**how)
+        async with await asyncio.start_server(platform.run, "127.0.0.1", platform.port, limit=2**24):
+            yield platform
+
+    return running
+
+
+@pytest.fixture
+def served(world_with: Any, tmp_path: Path) -> HospitalWith:
+    """Runs a service with these entries (`{"port": …}` and what else differs), on a database that outlives it."""
+    database, receipts = f"test_{uuid.uuid4().hex[:12]}", free_port()
+    quick = {"delivery_poll_seconds": 0.1, "pfi_probe_seconds": 0.2, "pfi_retry_first_seconds": 0.2}
+
+    @asynccontextmanager
+    async def opened(*entries: dict[str, Any], **routes: Any) -> AsyncIterator[Hospital]:
+        plain = ENTRY | {"host": "127.0.0.1"}
+        named = {one.get("name", "ch") for one in entries}
+        sites = [EVERYTHING | routes] if "ch" in named else []
+        path = tmp_path / "pfi.json"
+        path.write_text(json.dumps({"platforms": [plain | one for one in entries], "sites": sites}))
+        more = {"pfi_port": receipts, "mongo_database": database, **quick}
+        async with world_with(pfi_file=path, **more) as world:
+            yield Hospital(world, pfi=cast(PfiSimulator, None), receipts_port=receipts)
+
+    return opened

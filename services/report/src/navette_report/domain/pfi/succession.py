@@ -110,7 +110,7 @@ def overtaken(message: Sent, sent: Sequence[Sent], *, in_force: int = 0) -> bool
     if message.state is MessageState.TAKEN_OVER:
         return True
     successors = [one for one in sent if one.number != message.number and message.unique_id in chain(one, sent)]
-    if any(one.state is MessageState.ACCEPTED for one in successors):
+    if any(one.state is MessageState.ACCEPTED or one.action is Action.DELETE for one in successors):
         return True
     corrected = max([in_force, *(one.version for one in sent)]) > message.version
     return corrected and not any(one.state is not MessageState.CANCELLED for one in successors)
