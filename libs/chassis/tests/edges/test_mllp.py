@@ -25,6 +25,7 @@ from navette_chassis.mllp import (
     Reply,
     frame,
     mllp_client,
+    origin_of,
     outcome_of,
 )
 from navette_chassis.testing import until
@@ -256,6 +257,20 @@ async def test_with_tls_the_peer_is_known_by_its_certificate(desk: Desk, pki: Pk
         await client.close()
     assert desk.peers[0].subject is not None
     assert "@" in desk.peers[0].subject
+
+
+async def test_with_tls_the_other_names_of_a_certificate_are_known_too(desk: Desk, pki: Pki) -> None:
+    certificate, key = pki.pair("service-ins")
+    tls = TlsFiles("pam", pki.internal_ca, certificate, key).server_context()
+    async with serving(desk, tls) as server:
+        client = client_of(server, pki, "service-report")
+        assert (await client.send(adt("1"), "1")).code == "AA"
+        await client.close()
+    (peer,) = desk.peers
+    assert "localhost" in peer.alternatives
+    known = origin_of(peer)
+    assert known["certificate"] == peer.subject
+    assert known["certificate_names"].split() == list(peer.alternatives)
 
 
 @pytest.mark.parametrize("pair", [None, "rogue-client", "expired-client"])

@@ -40,6 +40,15 @@ def test_a_site_nobody_named_sends_everything_itself() -> None:
     assert (read.platforms[0].asks_reception, read.platforms[1].asks_receipts) == (True, False)
 
 
+def test_receipts_come_under_one_of_the_names_that_are_given_or_under_any() -> None:
+    (bound, free) = load(PFI | {"certificates": ["PFI du CH", "pfi.ch.example"]}, OTHER).platforms
+    assert bound.admits(["other", "PFI.CH.example"])
+    assert bound.admits(["pfi du ch"])
+    assert not bound.admits(["pfi.clinique.example"])
+    assert not bound.admits([""])
+    assert free.admits([""])
+
+
 NORD = {"site_id": "nord"}
 REFUSED: list[tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...], str]] = [
     ((PFI | {"kind": "dpi"},), (), "platforms.0.kind: Input should be 'pfi' or 'drimbox'"),
@@ -53,6 +62,8 @@ REFUSED: list[tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...], str]
     ((PFI | {"cert": "/x", "key": "/y"},), (), "ca: a client certificate needs"),
     ((PFI | {"colour": "blue"},), (), "platforms.0.colour"),
     ((BOX | {"ack_reading": True},), (), "a DRIMbox sends no receipts"),
+    ((BOX | {"certificates": ["box.example"]},), (), "certificates: a DRIMbox sends no receipts"),
+    ((PFI | {"certificates": [""]},), (), "platforms.0.certificates.0"),
     ((PFI, PFI), (), r"platforms.1 \(ch\).name: given twice"),
     ((PFI, OTHER | {"application": "PFI"}), (), "same application and facility"),
     ((PFI | {"name": "navette"},), (), "name: reserved"),
@@ -118,6 +129,9 @@ def test_a_service_does_not_start_with_a_link_that_cannot_work(tmp_path: Path, s
     absent = {"platforms": [PFI | {"ca": str(tmp_path / "absent.pem")}]}
     with pytest.raises(ValidationError, match="pfi_file: ch: ca is not a file"):
         settings(tmp_path, samples, absent, pfi_port=0)
+    bound = {"platforms": [PFI | {"certificates": ["pfi.ch.example"]}]}
+    with pytest.raises(ValidationError, match="pfi_ca is required: ch is known by its certificate"):
+        settings(tmp_path, samples, bound, pfi_port=0)
     assert settings(tmp_path, samples, described, pfi_port=0).distribution().platforms[0].name == "ch"
 
 
