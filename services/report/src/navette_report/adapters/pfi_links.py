@@ -41,7 +41,7 @@ def declare_platforms(service: Service, settings: PfiSettings, outputs: Outputs)
         attempt=look_for_platform(outputs.distribution),
         settle=hand_over_when_back(outputs.distribution),
     )
-    service.router(platform_routes(service))
+    service.router(platform_routes(service, kept_for=timedelta(days=settings.pfi_keep_days)))
     service.index(MESSAGES, [("report_id", 1), ("platform", 1)])
     service.index(MESSAGES, "rewritten_as")
     service.index(RECEIPTS, [("key", 1), ("digest", 1)], unique=True)
