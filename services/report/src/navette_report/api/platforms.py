@@ -120,17 +120,19 @@ def platform_routes(service: Service, *, kept_for: timedelta) -> APIRouter:
     @router.post("/receipts/{receipt_id}/close")
     async def close(caller: Keeper, receipt_id: str, body: Closing) -> ReceiptAnswer:
         """Nothing more comes of it: it leaves the list, with who decided so and why."""
-        how = {"keyring": lambda: service.keyring, "kept_for": kept_for}
-        try:
-            row = await service.transact(
-                close_receipt, receipt_id=receipt_id, by=caller.subject, why=body.reason, **how
-            )
-        except LookupError:
-            raise ProblemError.not_found("Cet accusé n’existe pas, ou plus.") from None
-        except Forbidden:
-            raise ProblemError.conflict(
-                "receipt-not-open", "Cet accusé est déjà clos, ou pris en compte : il n’attend personne."
-            ) from None
-        return ReceiptAnswer.of(row, service.keyring)
+        return ReceiptAnswer.of(await closed(service, caller, receipt_id, body, kept_for), service.keyring)
 
     return router
+
+
+async def closed(service: Service, caller: Principal, receipt_id: str, body: Closing, kept_for: timedelta) -> Document:
+    """The receipt, closed. Raises ProblemError: it is not there, or waits for nobody."""
+    decision = {"receipt_id": receipt_id, "by": caller.subject, "why": body.reason}
+    try:
+        return await service.transact(close_receipt, **decision, keyring=lambda: service.keyring, kept_for=kept_for)
+    except LookupError:
+        raise ProblemError.not_found("Cet accusé n’existe pas, ou plus.") from None
+    except Forbidden:
+        raise ProblemError.conflict(
+            "receipt-not-open", "Cet accusé est déjà clos, ou pris en compte : il n’attend personne."
+        ) from None

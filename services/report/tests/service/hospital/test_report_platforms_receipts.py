@@ -102,6 +102,28 @@ async def test_only_who_looks_after_the_links_closes_a_receipt_that_is_there_and
     assert (await close(hospital, row["id"], REASON, "administrator")).status_code == 200
 
 
+async def test_the_page_shows_what_waits_and_closes_it_with_a_reason(hospital: Any) -> None:
+    row = await refused(hospital, zam("PFI-EXEMPLE|CH-EXEMPLE", "C4", "NEVER-SENT"), "message_unknown")
+    where = f"/pages/receipts/{row['id']}"
+    async with hospital.world.caller("operator") as caller:
+        shown = (await caller.get("/pages/receipts")).text
+        assert "PFI du CH d’Exemple" in shown
+        assert f'action="receipts/{row["id"]}"' in shown
+        assert "L’accusé cite un message que Navette n’a pas envoyé" in shown
+        short = await caller.post(where, data={"reason": "-"})
+        assert short.status_code == 422
+        assert "de 3 à 500 caractères" in short.text
+        done = await caller.post(where, data={"reason": "<b>Vu</b> avec l’éditeur"})
+        assert (done.status_code, done.headers["location"]) == (303, "/pages/receipts")
+        assert row["id"] not in (await caller.get("/pages/receipts")).text
+        assert "&lt;b&gt;Vu&lt;/b&gt; avec l’éditeur" in (await caller.get("/pages/receipts?state=closed")).text
+        again = await caller.post(where, data={"reason": "Encore"})
+        assert again.status_code == 409
+        assert "Cet accusé est déjà clos" in again.text
+    async with hospital.world.caller("secretary") as caller:
+        assert (await caller.get("/pages/receipts")).status_code == 403
+
+
 async def test_a_receipt_that_is_on_the_journey_cannot_be_closed(hospital: Any) -> None:
     report_id = await hospital.report()
     # The platform of the site shows one of its certificates.
