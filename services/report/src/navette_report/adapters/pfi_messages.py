@@ -6,7 +6,7 @@ again byte for byte (spec/hl7v2.md §7). The document itself stays in GridFS.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -120,6 +120,12 @@ async def messages_of(database: AsyncDatabase[Document], report_id: str, platfor
     query = {"report_id": report_id, "platform": platform}
     rows = database[MESSAGES].find(query).sort([("edition", 1), ("scheduled_at", 1)])
     return [_message(row) async for row in rows]
+
+
+async def stranded(database: AsyncDatabase[Document], platforms: Collection[str]) -> list[str]:
+    """Numbers of the messages that wait for a platform which is none of these."""
+    query = {"state": MessageState.SCHEDULED.value, "platform": {"$nin": sorted(platforms)}}
+    return [row["_id"] async for row in database[MESSAGES].find(query, {"_id": True})]
 
 
 async def freeze(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from navette_chassis import UnitOfWork
+from navette_chassis import UnitOfWork, uuid7
 from navette_chassis.deliveries import note
 from navette_contracts.events import WhoMustAct
 
 from navette_report.adapters.journeys import JourneyRepository
+from navette_report.adapters.pfi_messages import PlatformMessages
 from navette_report.domain.journey import Fact, LineKind, LineState, Place
-
-REASON = "platform_removed"
+from navette_report.domain.pfi.succession import MessageState
+from navette_report.use_cases.fold_platform_facts import REMOVED, place_of_message
 
 
 async def label_of_removed(uow: UnitOfWork, report_id: str, name: str, edition: int) -> str:
@@ -22,7 +23,7 @@ async def tell_removed_platform(uow: UnitOfWork, name: str, place: Place) -> Non
     everyone the platform carries; to the operators by a notice.
     """
     journeys = JourneyRepository(uow)
-    fact = Fact(state=LineState.FAILED, at=uow.now, reason=REASON, who_must_act=WhoMustAct.ADMINISTRATOR)
+    fact = Fact(state=LineState.FAILED, at=uow.now, reason=REMOVED, who_must_act=WhoMustAct.ADMINISTRATOR)
     await journeys.fold(place, fact)
     withdrawn = place.kind is LineKind.WITHDRAWAL
     for line in await journeys.of_version(place.report_id, place.version):
@@ -30,4 +31,16 @@ async def tell_removed_platform(uow: UnitOfWork, name: str, place: Place) -> Non
             told = line.fold(fact)
             if told is not line:
                 await journeys.put(told)
-    await note(uow, f"platform-{name}", REASON, f"{REASON}:{place.key}", report_id=place.report_id)
+    await note(uow, f"platform-{name}", REMOVED, f"{REMOVED}:{uuid7()}", report_id=place.report_id)
+
+
+async def tell_stranded(uow: UnitOfWork, number: str) -> None:
+    """The same of a message that still waits for such a platform, once. It leaves by itself when that one is back."""
+    message = await PlatformMessages(uow).get(number)
+    if message is None or message.state is not MessageState.SCHEDULED:
+        return
+    label = await label_of_removed(uow, message.report_id, message.platform, message.edition)
+    place = place_of_message(message, label)
+    line = await JourneyRepository(uow).get(place.key)
+    if line is None or line.shown.reason != REMOVED:
+        await tell_removed_platform(uow, message.platform, place)

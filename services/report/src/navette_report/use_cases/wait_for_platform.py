@@ -10,10 +10,10 @@ from navette_contracts.events import WhoMustAct
 
 from navette_report.adapters.pfi_messages import PlatformMessage, PlatformMessages
 from navette_report.domain.pfi.distribution import Distribution
+from navette_report.use_cases.fold_platform_facts import REMOVED
 from navette_report.use_cases.send_to_platforms import promise_message
-from navette_report.use_cases.tell_removed_platform import REASON
 
-REMOVED = Channel("removed-platforms", endpoint="removed-platforms")
+WAITING_ROOM = Channel("removed-platforms", endpoint="removed-platforms")
 """Every order ends here as rejected, where operators find it; replayed once the platform is back, it leaves."""
 
 
@@ -21,7 +21,9 @@ async def wait_for_platform(uow: UnitOfWork, message: PlatformMessage) -> None:
     """Store an order for a platform that the file does not name."""
     await PlatformMessages(uow).add(message)
     payload = {"number": message.number, "platform": message.platform}
-    await uow.schedule(REMOVED.name, key=message.number, group=f"{REMOVED.name}/{message.report_id}", payload=payload)
+    await uow.schedule(
+        WAITING_ROOM.name, key=message.number, group=f"{WAITING_ROOM.name}/{message.report_id}", payload=payload
+    )
 
 
 def look_for_platform(distribution: Distribution) -> Callable[[Delivery], Awaitable[Outcome]]:
@@ -29,7 +31,7 @@ def look_for_platform(distribution: Distribution) -> Callable[[Delivery], Awaita
 
     async def attempt(delivery: Delivery) -> Outcome:
         if distribution.platform(delivery.payload["platform"]) is None:
-            return Outcome.permanent(REASON, WhoMustAct.ADMINISTRATOR)
+            return Outcome.permanent(REMOVED, WhoMustAct.ADMINISTRATOR)
         return Outcome.delivered("platform_back")
 
     return attempt

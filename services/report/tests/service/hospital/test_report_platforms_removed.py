@@ -69,6 +69,23 @@ async def test_what_still_waited_for_it_does_not_leave_after_the_withdrawal(serv
     assert platform.heard == []
 
 
+async def test_what_waits_for_it_says_so_once_and_leaves_by_itself_when_it_is_back(served: Any, receiver: Any) -> None:
+    async with receiver() as platform:
+        async with served({"port": platform.port, "host": "127.0.0.2"}) as hospital:
+            report_id = await hospital.report()
+            await hospital.become(report_id, ch_1="scheduled", dmp="scheduled")
+        for _ in range(2):
+            async with served() as hospital:
+                failed = {"dmp": "failed", "doctor": "failed", "patient": "failed"}
+                lines = await hospital.become(report_id, ch_1="failed", **failed)
+                said = {(one["reason_label"], one["who_must_act"]) for one in lines.values()}
+                assert said == {(GONE, "administrator")}
+                assert await notices(hospital, report_id) == [("platform-ch", "platform_removed")]
+        async with served({"port": platform.port}) as hospital:
+            await hospital.become(report_id, ch_1="sent", dmp="sent", doctor="sent", patient="sent")
+    assert len(platform.heard) == 1
+
+
 @pytest.mark.dsr("RIS.DMP.02")
 async def test_a_correction_for_a_platform_out_of_the_file_says_so(served: Any, receiver: Any) -> None:
     async with receiver() as platform:
