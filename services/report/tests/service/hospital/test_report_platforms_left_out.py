@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from navette_chassis import UnitOfWork
 from navette_chassis.testing import until
-from navette_report.use_cases.refuse_platform_replay import TAKEN_OVER
+from navette_report.adapters.pfi_messages import PlatformMessages
+from navette_report.domain.pfi.succession import MessageState
+from navette_report.use_cases.refuse_platform_replay import TAKEN_OVER, refuse_platform_replay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -136,3 +140,31 @@ async def test_one_that_is_being_replayed_is_not_taken_over(hospital: Any, said:
     hospital.pfi.faults.clear()
     await hospital.become(report_id, dmp="delivered", patient="delivered", doctor="delivered")
     assert [said(message) for _, message in hospital.taken()] == ["NYN", "YNY"]
+
+
+async def test_when_a_replay_and_the_next_document_meet_only_one_of_them_goes_on(hospital: Any) -> None:
+    hospital.pfi.faults.add({"kind": "ae", "code": "902", "count": 1})
+    report_id = await hospital.report(qualified=False)
+    await hospital.become(report_id, doctor="refused")
+    service = hospital.world.service
+    number = (await service.database["platform_messages"].find_one({"report_id": report_id}))["_id"]
+    begun, replaying, seen = asyncio.Event(), asyncio.Event(), list[MessageState]()
+
+    async def next_document(uow: UnitOfWork) -> bool:
+        messages = PlatformMessages(uow)
+        message = await messages.get(number)
+        assert message is not None
+        seen.append(message.state)
+        if message.state is not MessageState.REFUSED:
+            return False
+        begun.set()
+        await replaying.wait()  # what it goes by was read before the replay
+        await messages.take_over(number)
+        return True
+
+    composing = asyncio.create_task(service.transact(next_document))
+    await begun.wait()
+    assert await service.transact(lambda uow: refuse_platform_replay({"number": number}, uow)) is None
+    replaying.set()
+    assert await composing is False
+    assert seen == [MessageState.REFUSED, MessageState.SCHEDULED]
