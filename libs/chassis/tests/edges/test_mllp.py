@@ -25,6 +25,7 @@ from navette_chassis.mllp import (
     Reply,
     frame,
     mllp_client,
+    origin_of,
     outcome_of,
 )
 from navette_chassis.testing import until
@@ -258,6 +259,20 @@ async def test_with_tls_the_peer_is_known_by_its_certificate(desk: Desk, pki: Pk
     assert "@" in desk.peers[0].subject
 
 
+async def test_with_tls_the_other_names_of_a_certificate_are_known_too(desk: Desk, pki: Pki) -> None:
+    certificate, key = pki.pair("service-ins")
+    tls = TlsFiles("pam", pki.internal_ca, certificate, key).server_context()
+    async with serving(desk, tls) as server:
+        client = client_of(server, pki, "service-report")
+        assert (await client.send(adt("1"), "1")).code == "AA"
+        await client.close()
+    (peer,) = desk.peers
+    assert "localhost" in peer.alternatives
+    known = origin_of(peer)
+    assert known["certificate"] == peer.subject
+    assert known["certificate_names"].split() == list(peer.alternatives)
+
+
 @pytest.mark.parametrize("pair", [None, "rogue-client", "expired-client"])
 async def test_with_tls_a_peer_without_a_good_certificate_is_not_heard(desk: Desk, pki: Pki, pair: str | None) -> None:
     async with serving(desk, server_tls(pki)) as server:
@@ -326,6 +341,19 @@ async def test_without_an_answer_to_our_message_nobody_knows(said: bytes) -> Non
     assert (outcome.kind, outcome.endpoint_down) == (OutcomeKind.AMBIGUOUS, True)
 
 
+@pytest.mark.parametrize("code", ["", "OK", "MSA"])
+async def test_an_answer_to_our_message_without_a_code_of_the_table_says_nothing(code: str) -> None:
+    answer = ack(adt("2")).replace(b"MSA|AA|", f"MSA|{code}|".encode())
+    async with answering(frame(answer), answer_seconds=30) as destination, mllp_client(destination) as client:
+        outcome = outcome_of(await client.send(adt("2"), "2"))
+    # Somebody answered: the others need not wait.
+    assert (outcome.kind, outcome.code, outcome.endpoint_down) == (
+        OutcomeKind.AMBIGUOUS,
+        "unknown_acknowledgement",
+        False,
+    )
+
+
 @pytest.mark.parametrize(
     ("reply", "kind", "code"),
     [
@@ -334,7 +362,8 @@ async def test_without_an_answer_to_our_message_nobody_knows(said: bytes) -> Non
         (Reply("AE", "101"), OutcomeKind.PERMANENT, "AE.101"),
         (Reply("AR", "207"), OutcomeKind.TRANSIENT, "AR.207"),
         (Reply("AR", "DUPONT"), OutcomeKind.TRANSIENT, "AR"),
-        (Reply("ZZ"), OutcomeKind.PERMANENT, "unknown_acknowledgement"),
+        (Reply("ZZ"), OutcomeKind.AMBIGUOUS, "unknown_acknowledgement"),
+        (Reply("none"), OutcomeKind.AMBIGUOUS, "unknown_acknowledgement"),
         (Reply("", sent=False, why="ConnectionRefusedError"), OutcomeKind.TRANSIENT, "ConnectionRefusedError"),
         (Reply("", why="TimeoutError"), OutcomeKind.AMBIGUOUS, "TimeoutError"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from navette_chassis import Clock, Service
@@ -40,6 +41,7 @@ from navette_report.api.live import live_routes
 from navette_report.api.models import model_routes
 from navette_report.api.pages import page_routes
 from navette_report.api.portability import portability_routes
+from navette_report.api.receipt_pages import receipt_page_routes
 from navette_report.api.received import received_routes
 from navette_report.api.received_pages import received_page_routes
 from navette_report.api.recomposition import recomposition_routes
@@ -102,6 +104,7 @@ def create_service(settings: ReportSettings, *, clock: Clock | None = None) -> S
     service.router(worklist_routes(service, settings))
     service.router(act_page_routes(service, desk))
     service.router(page_routes(service, desk, settings))
+    service.router(receipt_page_routes(service, desk, kept_for=timedelta(days=settings.pfi_keep_days)))
     if intake is not None:
         service.takes_documents("/intake/reports", "/received-documents")
         service.router(received_routes(service, intake.reception))

@@ -39,6 +39,9 @@ class PfiSettings(ServiceSettings):
         asking = next((one.name for one in self.distribution().platforms if one.asks_receipts), None)
         if asking is not None and self.pfi_port is None:
             raise ValueError(f"pfi_port is required: {asking} is asked for receipts, which come by that port")
+        bound = next((one.name for one in self.distribution().platforms if one.certificates), None)
+        if bound is not None and self.pfi_ca is None:
+            raise ValueError(f"pfi_ca is required: {bound} is known by its certificate, which nobody is asked for")
         return self
 
     def distribution(self) -> Distribution:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from navette_contracts.events import Audience
 from navette_report.domain.pfi.distribution import Distribution, DistributionInvalid, load_distribution
-from navette_report.domain.pfi.routing import carriers, lost
+from navette_report.domain.pfi.routing import apart, carriers, lost
 from navette_report.pfi_settings import PfiSettings
 from pydantic import ValidationError
 
@@ -40,6 +40,15 @@ def test_a_site_nobody_named_sends_everything_itself() -> None:
     assert (read.platforms[0].asks_reception, read.platforms[1].asks_receipts) == (True, False)
 
 
+def test_receipts_come_under_one_of_the_names_that_are_given_or_under_any() -> None:
+    (bound, free) = load(PFI | {"certificates": ["PFI du CH", "pfi.ch.example"]}, OTHER).platforms
+    assert bound.admits(["other", "PFI.CH.example"])
+    assert bound.admits(["pfi du ch"])
+    assert not bound.admits(["pfi.clinique.example"])
+    assert not bound.admits([""])
+    assert free.admits([""])
+
+
 NORD = {"site_id": "nord"}
 REFUSED: list[tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...], str]] = [
     ((PFI | {"kind": "dpi"},), (), "platforms.0.kind: Input should be 'pfi' or 'drimbox'"),
@@ -53,6 +62,8 @@ REFUSED: list[tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...], str]
     ((PFI | {"cert": "/x", "key": "/y"},), (), "ca: a client certificate needs"),
     ((PFI | {"colour": "blue"},), (), "platforms.0.colour"),
     ((BOX | {"ack_reading": True},), (), "a DRIMbox sends no receipts"),
+    ((BOX | {"certificates": ["box.example"]},), (), "certificates: a DRIMbox sends no receipts"),
+    ((PFI | {"certificates": [""]},), (), "platforms.0.certificates.0"),
     ((PFI, PFI), (), r"platforms.1 \(ch\).name: given twice"),
     ((PFI, OTHER | {"application": "PFI"}), (), "same application and facility"),
     ((PFI | {"name": "navette"},), (), "name: reserved"),
@@ -118,6 +129,9 @@ def test_a_service_does_not_start_with_a_link_that_cannot_work(tmp_path: Path, s
     absent = {"platforms": [PFI | {"ca": str(tmp_path / "absent.pem")}]}
     with pytest.raises(ValidationError, match="pfi_file: ch: ca is not a file"):
         settings(tmp_path, samples, absent, pfi_port=0)
+    bound = {"platforms": [PFI | {"certificates": ["pfi.ch.example"]}]}
+    with pytest.raises(ValidationError, match="pfi_ca is required: ch is known by its certificate"):
+        settings(tmp_path, samples, bound, pfi_port=0)
     assert settings(tmp_path, samples, described, pfi_port=0).distribution().platforms[0].name == "ch"
 
 
@@ -127,6 +141,15 @@ def test_production_wants_mutual_tls_on_every_link_that_leaves_the_host(tmp_path
         settings(tmp_path, samples, described, environment="production", pfi_port=0, pfi_host="0.0.0.0")
     assert "pfi_cert, pfi_key and pfi_ca are required in production" in str(refused.value)
     assert "pfi_file: ch needs ca, cert and key in production" in str(refused.value)
+
+
+def reference(unique_id: str) -> Any:
+    from navette_contracts.events import DocumentReference
+
+    return DocumentReference(
+        document_id="d", cda_sha256="0" * 64, cda_size=1, pdf_sha256="0" * 64, pdf_size=1,
+        unique_id=unique_id, set_id="1.2.4", version_number=1, level="N1",
+    )  # fmt: skip
 
 
 def edition(reference: Any, audience: tuple[Audience, ...], **carried: str) -> Any:
@@ -143,26 +166,38 @@ def edition(reference: Any, audience: tuple[Audience, ...], **carried: str) -> A
 
 
 def test_a_report_keeps_the_way_it_took_whatever_the_file_says_since(samples: Any) -> None:
-    from navette_contracts.events import DocumentReference
-
-    reference = DocumentReference(
-        document_id="d", cda_sha256="0" * 64, cda_size=1, pdf_sha256="0" * 64, pdf_size=1,
-        unique_id="1.2.3", set_id="1.2.4", version_number=1, level="N1",
-    )  # fmt: skip
     report = samples.signed()
     now = load(PFI, OTHER, sites=({"site_id": "nord", "dmp": "clinique", "patient": "clinique"},))
     report = report.model_copy(update={"site_id": "nord"})
     everyone = (Audience.DMP, Audience.PROFESSIONALS, Audience.PATIENT)
     assert carriers(now, report, everyone) == {Audience.DMP: "clinique", Audience.PATIENT: "clinique"}
 
-    sent = edition(reference, (Audience.DMP, Audience.PROFESSIONALS), dmp="ch")
+    sent = edition(reference("1.2.3"), (Audience.DMP, Audience.PROFESSIONALS), dmp="ch")
     known = report.with_current(report.current.model_copy(update={"editions": (sent,)}))
     # The DMP by the platform that deposited it, the professionals by Navette; the patient, new, by today's file.
     assert carriers(now, known, everyone) == {Audience.DMP: "ch", Audience.PATIENT: "clinique"}
 
     assert lost(known, frozenset()) == frozenset()  # the professionals have it from Navette
     alone = report.with_current(
-        report.current.model_copy(update={"editions": (edition(reference, (Audience.DMP,), dmp="ch"),)})
+        report.current.model_copy(update={"editions": (edition(reference("1.2.3"), (Audience.DMP,), dmp="ch"),)})
     )
     assert lost(alone, frozenset()) == {"1.2.3"}
     assert lost(alone, frozenset({("ch", "1.2.3")})) == frozenset()
+
+
+def test_what_is_made_without_the_ins_takes_no_place_where_the_ins_is_needed(samples: Any) -> None:
+    now = load(PFI, OTHER, sites=({"site_id": "nord", "professionals": "ch"},))
+
+    def left(*audience: Audience, **carried: str) -> frozenset[str]:
+        editions = (edition(reference("1.2.3"), audience, **carried),)
+        report = samples.signed()
+        known = report.with_current(report.current.model_copy(update={"editions": editions}))
+        return apart(now, known.model_copy(update={"site_id": "nord"}), (Audience.PROFESSIONALS,))
+
+    both = (Audience.DMP, Audience.PROFESSIONALS)
+    assert left(*both, dmp="ch", professionals="ch") == {"1.2.3"}
+    assert left(Audience.PROFESSIONALS, Audience.PATIENT, professionals="ch", patient="ch") == {"1.2.3"}
+    assert left(Audience.PROFESSIONALS, professionals="ch") == frozenset()
+    # What another platform, or Navette itself, put in the DMP is not touched by what this one is given.
+    assert left(*both, dmp="clinique", professionals="ch") == frozenset()
+    assert left(*both, professionals="ch") == frozenset()

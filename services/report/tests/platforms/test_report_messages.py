@@ -158,7 +158,7 @@ def test_version_2_0_is_written_as_its_examples_are(
 def test_a_message_has_exactly_one_place_for_its_document() -> None:
     for text in ("MSH|", f"MSH|{HOLE}{HOLE}"):
         with pytest.raises(AssertionError, match="one document"):
-            Written(text, "UNICODE UTF-8").with_document(b"x")
+            Written(text, "UNICODE UTF-8", "M1").with_document(b"x")
 
 
 def example(samples: Any, name: str) -> Message:

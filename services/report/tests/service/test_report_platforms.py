@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -357,11 +358,16 @@ async def test_a_refusal_that_comes_before_the_answer_to_the_message_is_not_cove
 
 
 async def by_hand(hospital: Hospital, **receipt: Any) -> str:
-    """Send one receipt; what it was answered."""
+    """Send one receipt; what it was answered, whatever else the double sends meanwhile."""
     before = len(hospital.pfi.sent)
+    number = receipt["raw"].split("|")[9] if "raw" in receipt else receipt.setdefault("number", uuid.uuid4().hex[:18])
     hospital.pfi.commands()["receipt"](receipt)
-    await until(lambda: len(hospital.pfi.sent) > before, 30)
-    return str(hospital.pfi.sent[-1]["answer"])
+
+    def answers() -> list[str]:
+        return [str(one["answer"]) for one in hospital.pfi.sent[before:] if one["number"] == number]
+
+    await until(lambda: bool(answers()), 30)
+    return answers()[0]
 
 
 async def test_receipts_that_come_twice_early_or_for_nobody_are_recorded_and_answered(hospital: Hospital) -> None:
@@ -481,17 +487,13 @@ async def test_a_refused_report_that_was_withdrawn_since_is_not_replayed(hospita
 
 
 @pytest.mark.dsr("RIS.INS.37", "RIS.INTRA.01")
-async def test_a_doctor_the_platform_refused_is_served_by_a_replay_after_the_dmp_and_the_patient(
-    hospital: Hospital,
-) -> None:
+async def test_a_doctor_the_platform_refused_is_served_with_the_dmp_and_the_patient(hospital: Hospital) -> None:
     hospital.pfi.faults.add({"kind": "ae", "code": "902", "count": 1})
     patient_id = hospital.world.new_patient()
     report_id = await hospital.report(qualified=False, patient_id=patient_id)
     await hospital.become(report_id, doctor="refused")
     await hospital.world.identify(patient_id, qualified=True, revision=2)
     await hospital.become(report_id, dmp="delivered", patient="delivered", box="sent")
-    # What went to the DMP and the patient since replaces nothing that was for the doctor.
-    assert await hospital.replay(report_id) == ["replayed"]
     await hospital.become(report_id, doctor="delivered")
 
 

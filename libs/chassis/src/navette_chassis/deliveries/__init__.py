@@ -3,6 +3,7 @@
 Scheduled inside the unit of work, claimed under a lease, attempted outside any transaction, settled in one.
 """
 
+from navette_chassis.deliveries.endpoints import note
 from navette_chassis.deliveries.model import Channel, Delivery, DeliveryState, Outcome, OutcomeKind
 from navette_chassis.deliveries.policy import BreakerPolicy, RetryPolicy
 
@@ -14,4 +15,5 @@ __all__ = [
     "Outcome",
     "OutcomeKind",
     "RetryPolicy",
+    "note",
 ]

@@ -42,7 +42,7 @@ class Reply:
     """What became of one sending."""
 
     code: str
-    """MSA-1, or "" when nobody answered."""
+    """MSA-1, "none" for an answer that has none, or "" when nobody answered."""
     condition: str = ""
     """ERR-3.1 of the first error."""
     application: str = ""
@@ -117,11 +117,11 @@ class MllpClient:
                 if not isinstance(piece, Frame):
                     return Reply("", why=f"answer_{piece.why.value}")
                 answer = read_msa(piece.data)
-                code = answer.code
-                if answer.refers_to == control_id and code:
+                code = answer.code or "none"
+                if answer.refers_to == control_id:
                     return Reply(code, answer.condition, answer.application)
                 # An answer to a sending that was given up: ours is still to come.
-                log.info("mllp.other_answer", name=self.destination.name, code=code or "none")
+                log.info("mllp.other_answer", name=self.destination.name, code=code)
         return Reply("", why="closed_without_answer")
 
     async def _drop(self) -> None:
@@ -166,7 +166,8 @@ def read_msa(data: bytes) -> Msa:
 
 
 def outcome_of(reply: Reply) -> Outcome:
-    """AA: there. AE: refused, the same again would be too. AR: later. Nothing: perhaps there, so ask by sending again.
+    """AA: there. AE: refused, the same again would be too. AR: later. Anything else, or nothing: perhaps there, so ask
+    by sending again.
 
     A receiver recognises the same MSH-10 and answers the same, so sending again is the question MLLP knows.
     """
@@ -178,7 +179,7 @@ def outcome_of(reply: Reply) -> Outcome:
     if reply.code in ("AE", "CE"):
         return Outcome.permanent(f"{reply.code}{suffix}", WhoMustAct.OPERATOR)
     if reply.code:
-        return Outcome.permanent("unknown_acknowledgement", WhoMustAct.OPERATOR)
+        return Outcome.ambiguous("unknown_acknowledgement")
     if not reply.sent:
         return Outcome.transient(reply.why, endpoint_down=True)
     return Outcome.ambiguous(reply.why, endpoint_down=True)

@@ -72,6 +72,10 @@ class DurableIntake:
 
 
 def origin_of(peer: Peer) -> Mapping[str, str]:
-    """Listener and certificate of a peer, as kept with its messages."""
+    """Listener and certificate of a peer, as kept with its messages: common name, other names separated by blanks."""
     known = {"listener": peer.listener}
-    return known if peer.subject is None else known | {"certificate": peer.subject}
+    if peer.subject is not None:
+        known["certificate"] = peer.subject
+    if peer.alternatives:
+        known["certificate_names"] = " ".join(peer.alternatives)
+    return known

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -47,6 +47,8 @@ class Peer:
     listener: str
     subject: str | None
     """Common name of the client certificate, None without one."""
+    alternatives: tuple[str, ...] = ()
+    """Its other names: `subjectAltName`, type DNS."""
 
 
 class MllpHandler(Protocol):
@@ -127,7 +129,8 @@ class MllpServer:
             writer.transport.abort()
             return
         self._connections[task] = self._stopping
-        peer = Peer(self.listener.name, _subject(writer))
+        certificate = writer.get_extra_info("peercert") or {}
+        peer = Peer(self.listener.name, _subject(certificate), _alternatives(certificate))
         try:
             await _Connection(self.listener, self._handler, peer, self._stopping).run(reader, writer)
         except (ConnectionError, TimeoutError, ssl.SSLError) as error:
@@ -212,7 +215,12 @@ class _Connection:
                 await self._take(rest, writer)
 
 
-def _subject(writer: asyncio.StreamWriter) -> str | None:
-    certificate = writer.get_extra_info("peercert")
-    names = [value for part in (certificate or {}).get("subject", ()) for key, value in part if key == "commonName"]
+def _subject(certificate: Mapping[str, Any]) -> str | None:
+    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
     return str(names[0]) if names else None
+
+
+def _alternatives(certificate: Mapping[str, Any]) -> tuple[str, ...]:
+    # A name with a blank in it is none: they are told apart by blanks where they are kept.
+    names = (str(value) for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")
+    return tuple(name for name in names if name and " " not in name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from navette_chassis import Service
@@ -18,7 +20,7 @@ from navette_chassis.mllp import (
 from navette_chassis.service import Resource
 from navette_chassis.tls import TlsFiles
 
-from navette_report.adapters.pfi_messages import MESSAGES
+from navette_report.adapters.pfi_messages import MESSAGES, stranded
 from navette_report.adapters.pfi_receipts import RECEIPTS
 from navette_report.api.platforms import platform_routes
 from navette_report.domain.pfi.distribution import Platform
@@ -27,6 +29,8 @@ from navette_report.use_cases.deliver_to_platform import Counter, send_message, 
 from navette_report.use_cases.receive_receipt import ReceiptDesk
 from navette_report.use_cases.refuse_platform_replay import refuse_platform_replay
 from navette_report.use_cases.send_to_platforms import Outputs
+from navette_report.use_cases.tell_removed_platform import tell_stranded
+from navette_report.use_cases.wait_for_platform import WAITING_ROOM, hand_over_when_back, look_for_platform
 
 _LARGEST_RECEIPT = 256 * 1024
 
@@ -35,8 +39,16 @@ def declare_platforms(service: Service, settings: PfiSettings, outputs: Outputs)
     """Declare channels, routes, indexes and the listener; the listener, open while the service runs."""
     for platform in outputs.distribution.platforms:
         _declare_channel(service, settings, platform)
-    service.router(platform_routes(service))
+    service.deliver(
+        WAITING_ROOM,
+        attempt=look_for_platform(outputs.distribution),
+        settle=hand_over_when_back(outputs.distribution),
+    )
+    service.resource(lambda: _told_of_removed(service, outputs))
+    service.router(platform_routes(service, kept_for=timedelta(days=settings.pfi_keep_days)))
     service.index(MESSAGES, [("report_id", 1), ("platform", 1)])
+    service.index(MESSAGES, "rewritten_as")
+    service.index(MESSAGES, [("state", 1), ("platform", 1)])
     service.index(RECEIPTS, [("key", 1), ("digest", 1)], unique=True)
     service.index(RECEIPTS, [("state", 1), ("received_at", -1)])
     service.index(RECEIPTS, "expires_at", ttl=timedelta(0))
@@ -82,6 +94,14 @@ def _declare_channel(service: Service, settings: PfiSettings, platform: Platform
     service.deliver(
         channel, attempt=send_message(counter), settle=settle_message(counter), obsolete=refuse_platform_replay
     )
+
+
+@asynccontextmanager
+async def _told_of_removed(service: Service, outputs: Outputs) -> AsyncIterator[None]:
+    """At start, which is when the file is read: what waits for a platform that it does not name any more."""
+    for number in await stranded(service.database, {one.name for one in outputs.distribution.platforms}):
+        await service.transact(tell_stranded, number)
+    yield
 
 
 def _destination(platform: Platform) -> Destination:

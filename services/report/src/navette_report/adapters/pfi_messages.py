@@ -6,7 +6,7 @@ again byte for byte (spec/hl7v2.md §7). The document itself stays in GridFS.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from navette_report.domain.pfi.indicators import Indicators
 from navette_report.domain.pfi.letter import Action, Letter
-from navette_report.domain.pfi.succession import HELD, MessageState
+from navette_report.domain.pfi.succession import REPLAYABLE, MessageState
 from navette_report.domain.pfi.writing import Written
 
 MESSAGES = "platform_messages"
@@ -27,7 +27,7 @@ MESSAGES = "platform_messages"
 
 @dataclass(frozen=True, slots=True)
 class PlatformMessage:
-    """One message. `number` is its MSH-10."""
+    """One message. `number` is its MSH-10, until it is refused and then written with another content."""
 
     number: str
     platform: str
@@ -47,7 +47,9 @@ class PlatformMessage:
     remark: str | None
     letter: Sealed[Letter]
     text: Mapping[str, str] | None = None
-    """Sealed text and charset, frozen at the first sending."""
+    """Sealed text, charset, MSH-10 and token of the content, frozen at the first sending."""
+    refused: Mapping[str, str] | None = None
+    """MSH-10 and token of the content that was refused last."""
 
     @property
     def parties(self) -> tuple[Audience, ...]:
@@ -75,23 +77,37 @@ class PlatformMessages:
         query = {"report_id": report_id} | ({} if platform is None else {"platform": platform})
         return [_message(row) async for row in self._messages.find(query).sort([("edition", 1), ("scheduled_at", 1)])]
 
-    async def held(self, report_id: str) -> frozenset[tuple[str, str]]:
-        """(platform, uniqueId) of the documents of a report that platforms have or are about to have."""
-        return frozenset((one.platform, one.unique_id) for one in await self.of(report_id) if one.state in HELD)
-
     async def get(self, number: str) -> PlatformMessage | None:
-        """The message of that MSH-10."""
+        """The message of that number."""
         row = await self._messages.find_one({"_id": number})
         return None if row is None else _message(row)
 
-    async def ended(self, number: str, state: MessageState, *, refused: bool = False) -> None:
+    async def cited(self, control_id: str) -> PlatformMessage | None:
+        """The message that was sent under that MSH-10."""
+        row = await self._messages.find_one({"rewritten_as": control_id})
+        return await self.get(control_id) if row is None else _message(row)
+
+    async def ended(self, message: PlatformMessage, state: MessageState, *, refused: bool = False) -> None:
         """Write what became of a message. A refused one is written anew when it is replayed: something was
         corrected meanwhile, or it would be refused again.
         """
         change: dict[str, Any] = {"$set": {"state": state.value}}
-        if refused:
-            change["$unset"] = {"text": ""}
-        await self._messages.update_one({"_id": number}, change)
+        if refused and message.text is not None:
+            known = {name: message.text.get(name, "") for name in ("number", "content")}
+            change = {"$set": {"state": state.value, "refused": known}, "$unset": {"text": ""}}
+        await self._messages.update_one({"_id": message.number}, change)
+
+    async def take_over(self, number: str) -> None:
+        """Write that a later document serves those of a message that is not there: it never leaves any more."""
+        await self._if_not_there(number, MessageState.TAKEN_OVER)
+
+    async def spoken_of(self, number: str) -> None:
+        """Write that the platform speaks of a message it had refused, or seemed not to have: it may be there."""
+        await self._if_not_there(number, MessageState.DOUBTFUL)
+
+    async def _if_not_there(self, number: str, state: MessageState) -> None:
+        not_there = {"_id": number, "state": {"$in": [one.value for one in REPLAYABLE]}}
+        await self._messages.update_one(not_there, {"$set": {"state": state.value}})
 
     async def replayed(self, number: str) -> None:
         """Write that a message which certainly was not there is on its way again."""
@@ -106,22 +122,35 @@ async def messages_of(database: AsyncDatabase[Document], report_id: str, platfor
     return [_message(row) async for row in rows]
 
 
+async def stranded(database: AsyncDatabase[Document], platforms: Collection[str]) -> list[str]:
+    """Numbers of the messages that wait for a platform which is none of these."""
+    query = {"state": MessageState.SCHEDULED.value, "platform": {"$nin": sorted(platforms)}}
+    return [row["_id"] async for row in database[MESSAGES].find(query, {"_id": True})]
+
+
 async def freeze(
-    database: AsyncDatabase[Document], number: str, text: Written, letter: Letter, keyring: Keyring
+    database: AsyncDatabase[Document], number: str, text: Written, content: str, letter: Letter, keyring: Keyring
 ) -> Written:
-    """Keep the text of a first sending and what it was written from; what was kept before wins."""
-    sealed = {"sealed": Sealed[str].seal(text.text, keyring).token, "charset": text.charset}
+    """Keep the text of a first sending and what it was written from; what was kept before wins.
+
+    `content`: token that the same content has under whatever MSH-10.
+    """
+    token = Sealed[str].seal(text.text, keyring).token
+    sealed = {"sealed": token, "charset": text.charset, "number": text.number, "content": content}
     recipients = [{"id": one.recipient_id, "role": one.role.value} for one in letter.addressees]
     whole = Sealed[Letter].seal(letter, keyring).token
     kept = {"text": sealed, "letter": whole, "indicators": asdict(letter.indicators), "recipients": recipients}
-    await database[MESSAGES].update_one({"_id": number, "text": {"$exists": False}}, {"$set": kept})
+    change: dict[str, Any] = {"$set": kept}
+    if text.number != number:
+        change["$addToSet"] = {"rewritten_as": text.number}
+    await database[MESSAGES].update_one({"_id": number, "text": {"$exists": False}}, change)
     row = await database[MESSAGES].find_one({"_id": number}, {"text": True})
-    return text if row is None or "text" not in row else frozen(row["text"], keyring)
+    return text if row is None or "text" not in row else frozen(row["text"], keyring, number)
 
 
-def frozen(text: Mapping[str, str], keyring: Keyring) -> Written:
-    """The text of an earlier sending. Raises SealError."""
-    return Written(Sealed[str](text["sealed"]).open(keyring, str), text["charset"])
+def frozen(text: Mapping[str, str], keyring: Keyring, number: str) -> Written:
+    """The text of an earlier sending of the message `number`. Raises SealError."""
+    return Written(Sealed[str](text["sealed"]).open(keyring, str), text["charset"], text.get("number", number))
 
 
 def _row(message: PlatformMessage) -> Document:
@@ -160,4 +189,5 @@ def _message(row: Document) -> PlatformMessage:
         remark=row["remark"],
         letter=Sealed[Letter](row["letter"]),
         text=row.get("text"),
+        refused=row.get("refused"),
     )

@@ -17,6 +17,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 RECEIPTS = "platform_receipts"
 _PIECE = 30_000
+_HIDDEN = {"sealed": False, "answer": False, "key": False, "digest": False}
 
 
 class ReceiptState(StrEnum):
@@ -27,6 +28,12 @@ class ReceiptState(StrEnum):
     TO_REVIEW = "to-review"
     """Taken, but about a mailbox our message did not name: a person has to look."""
     REFUSED = "refused"
+    CLOSED = "closed"
+    """A person looked at it, and nothing more comes of it."""
+
+
+OPEN = (ReceiptState.REFUSED, ReceiptState.TO_REVIEW)
+"""Those that ask something of somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,24 @@ class ReceiptStore:
         """Forget one that was answered AR and has come again."""
         await self._receipts.delete_one({"_id": receipt_id})
 
+    async def close(self, receipt_id: str, *, by: str, at: datetime, why: str, expires_at: datetime) -> Document | None:
+        """Close an open one; the row as it is then, None for one that is not open."""
+        closed = {
+            "state": ReceiptState.CLOSED.value,
+            "closed_by": by,
+            "closed_at": at,
+            # A person writes what they like.
+            "closed_because": Sealed[str].seal(why, self._keyring()).token,
+            "expires_at": expires_at,
+        }
+        is_open = {"_id": receipt_id, "state": {"$in": [one.value for one in OPEN]}}
+        done = await self._receipts.update_one(is_open, {"$set": closed})
+        return await self.get(receipt_id) if done.modified_count else None
+
+    async def get(self, receipt_id: str) -> Document | None:
+        """One without its content."""
+        return await self._receipts.find_one({"_id": receipt_id}, _HIDDEN)
+
     def same(self, row: Document, raw: bytes) -> bool:
         """Whether a row holds these very bytes."""
         return bool(row["digest"] == _digest(raw))
@@ -113,8 +138,7 @@ class ReceiptStore:
 
 async def list_receipts(database: AsyncDatabase[Document], *, states: Sequence[str], limit: int) -> list[Document]:
     """Receipts newest first, without content."""
-    hidden = {"sealed": False, "answer": False, "key": False, "digest": False}
-    found = database[RECEIPTS].find({"state": {"$in": list(states)}}, hidden)
+    found = database[RECEIPTS].find({"state": {"$in": list(states)}}, _HIDDEN)
     return await found.sort("received_at", -1).limit(limit).to_list()
 
 

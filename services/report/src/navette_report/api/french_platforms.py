@@ -11,6 +11,7 @@ REASONS: Mapping[str, str] = {
     "former_version_elsewhere": "La version à remplacer n’est pas sur cette plateforme",
     "platform_removed": "La plateforme qui porte ce compte rendu n’est plus configurée",
     "nothing_to_delete": "La plateforme n’a jamais reçu ce compte rendu",
+    "taken_over": "Remplacé par un document plus récent, remis aux mêmes destinataires",
     "outside_matrix": "Combinaison de destinataires hors de la matrice MSSanté publiée",
     "matrix_hidden_from_the_reader": "Un document invisible pour le patient ne peut pas lui être envoyé",
     "matrix_masked_professional": "Un document masqué aux professionnels ne peut pas leur être envoyé",

@@ -26,17 +26,18 @@ def replaced_for(
     parties: tuple[Audience, ...],
     *,
     refused: frozenset[str] = frozenset(),
-    lost: frozenset[str] = frozenset(),
+    passed_over: frozenset[str] = frozenset(),
 ) -> str | None:
     """uniqueId of the edition that one of `parties` holds and must replace. None if none does.
 
     When the DMP is among them it decides: it refuses a document that names a former one it does not have.
-    `refused`: uniqueIds of the editions the DMP did not accept; `lost`: of those that nobody holds.
+    `refused`: uniqueIds of the editions the DMP did not accept; `passed_over`: of those it must not name because
+    nobody holds them, or because they must stay within reach as they are (`domain/pfi/routing.py`).
     """
     deciding = {Audience.DMP} if Audience.DMP in parties else set(parties)
     for edition in reversed(report.editions):
         unique_id = edition.reference.unique_id
-        if unique_id in lost:
+        if unique_id in passed_over:
             continue
         if deciding & set(edition.audience) and not (Audience.DMP in deciding and unique_id in refused):
             return unique_id
@@ -49,27 +50,30 @@ def plan_edition(
     *,
     qualified: bool,
     refused: frozenset[str] = frozenset(),
-    lost: frozenset[str] = frozenset(),
+    passed_over: frozenset[str] = frozenset(),
+    left_out: frozenset[Audience] = frozenset(),
 ) -> EditionPlan | None:
     """What to compose now for the validated version, None when nothing is due.
 
     First edition: always, for whoever may receive it. Later editions: only with a qualified identity, for those
     not served yet, so that nobody is sent the same version twice; and for the DMP again when it hides from the
     patient what was announced since, or refused an edition because it names one that it refused before
-    (docs/adr: the announced edition replaces the hidden one).
+    (docs/adr: the announced edition replaces the hidden one). Whatever is due then also serves those whom a
+    platform refused to serve (`left_out`).
     """
     version = report.validated
     if version is None or version.state not in IN_FORCE:
         return None
     remaining = tuple(party for party in wanted if party not in version.served)
-    if qualified and Audience.DMP in wanted and _due_again_in_dmp(version, refused):
+    if qualified and Audience.DMP in wanted and _due_again_in_dmp(version, refused, left_out):
         remaining = (Audience.DMP, *remaining)
     if version.editions and (not qualified or not remaining):
         return None
+    remaining = tuple(party for party in wanted if party in remaining or party in left_out)
     return EditionPlan(
         number=len(report.editions) + 1,
         audience=remaining,
-        replaces_unique_id=replaced_for(report, remaining, refused=refused, lost=lost),
+        replaces_unique_id=replaced_for(report, remaining, refused=refused, passed_over=passed_over),
     )
 
 
@@ -91,9 +95,10 @@ def misled_in_dmp(version: Version, refused: frozenset[str]) -> Edition | None:
     return given[-1]
 
 
-def _due_again_in_dmp(version: Version, refused: frozenset[str]) -> bool:
+def _due_again_in_dmp(version: Version, refused: frozenset[str], left_out: frozenset[Audience]) -> bool:
     hidden = _hidden_in_dmp(version)
-    if hidden is not None and hidden.reference.unique_id not in refused:
+    # One that a platform never took must not be sent any more: it would hide what was announced.
+    if hidden is not None and (hidden.reference.unique_id not in refused or Audience.DMP in left_out):
         return True
     return misled_in_dmp(version, refused) is not None
 

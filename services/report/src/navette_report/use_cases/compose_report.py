@@ -21,7 +21,7 @@ from navette_documents.sites import Site, share_identities
 from navette_report.adapters import documents
 from navette_report.adapters.journeys import JourneyRepository
 from navette_report.adapters.patients import KeyringSource, KnownPatient, PatientRepository
-from navette_report.adapters.pfi_messages import PlatformMessages
+from navette_report.adapters.pfi_messages import PlatformMessage, PlatformMessages
 from navette_report.adapters.reports import ReportRepository
 from navette_report.adapters.workshop import Made, Workshop
 from navette_report.domain.audience import audience
@@ -40,10 +40,12 @@ from navette_report.domain.journey import (
 )
 from navette_report.domain.lifecycle import IN_FORCE, Act, State
 from navette_report.domain.models import ModelBook
-from navette_report.domain.pfi.routing import carriers, lost
+from navette_report.domain.pfi.routing import apart, carriers, lost
+from navette_report.domain.pfi.succession import held, left_out
 from navette_report.domain.report import Edition, Finding, Report, Signature, Version
 from navette_report.use_cases.send_to_platforms import ComposedEdition, Outputs, send_edition
 from navette_report.use_cases.sign_report import recipients_of
+from navette_report.use_cases.take_over_refused import take_over_refused
 from navette_report.use_cases.tell_lines import tell_gap_is_closed, tell_verdicts, tell_waiting
 
 IdentityWatcher = Callable[[UnitOfWork, str], Awaitable[None]]
@@ -110,8 +112,19 @@ async def compose_due(uow: UnitOfWork, desk: Desk, report: Report, patient: Know
         return
     wanted = audience(version.in_force, qualified=identity.qualified)
     refused = await _refused_by_dmp(uow, report)
-    gone = lost(report, await PlatformMessages(uow).held(report.report_id))
-    plan = plan_edition(report, wanted, qualified=identity.qualified, refused=refused, lost=gone)
+    messages = await PlatformMessages(uow).of(report.report_id)
+    passed_over = lost(report, held(messages))
+    unserved = left_out(messages, version.number, wanted, passed_over)
+    if not identity.qualified:
+        passed_over |= apart(desk.outputs.distribution, report, wanted)
+    plan = plan_edition(
+        report,
+        wanted,
+        qualified=identity.qualified,
+        refused=refused,
+        passed_over=passed_over,
+        left_out=frozenset(party for one in unserved for party in one.parties),
+    )
     if plan is None:
         await tell_gap_is_closed(uow, version, report.report_id, qualified=identity.qualified)
         return
@@ -125,7 +138,8 @@ async def compose_due(uow: UnitOfWork, desk: Desk, report: Report, patient: Know
     if made.findings:
         await _hold(uow, report, version, made.findings)
         return
-    await _finish(uow, desk, report, _Work(version, plan, model, made, identity, version.signature, version.in_force))
+    work = _Work(version, plan, model, made, identity, version.signature, version.in_force, tuple(unserved))
+    await _finish(uow, desk, report, work)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -137,6 +151,8 @@ class _Work:
     identity: PatientIdentity
     signature: Signature
     choices: SignatureChoices
+    takes_over: tuple[PlatformMessage, ...]
+    """Messages that were refused, whose parties this document serves too."""
 
 
 async def misled(uow: UnitOfWork, report: Report) -> bool:
@@ -192,6 +208,7 @@ async def _finish(uow: UnitOfWork, desk: Desk, report: Report, work: _Work) -> N
         composed_at=uow.now,
     )
     await uow.emit(event, subject=report.report_id, sequence=composed.sequence)
+    await take_over_refused(uow, desk.outputs.distribution, work.takes_over)
     handed = ComposedEdition(report, version.number, work.model, edition, work.choices)
     await send_edition(uow, desk.outputs, desk.keyring, handed)
 

@@ -13,6 +13,7 @@ from navette_chassis.deliveries import Delivery, Outcome, OutcomeKind
 from navette_chassis.mllp import MllpClient, Reply, outcome_of
 from navette_contracts.events import WhoMustAct
 from navette_contracts.sealed import Keyring, SealError
+from navette_documents.hl7v2 import control_id
 from pymongo.asynchronous.database import AsyncDatabase
 
 from navette_report.adapters import documents
@@ -71,7 +72,7 @@ def send_message(counter: Counter) -> Callable[[Delivery], Awaitable[Outcome]]:
         made = await _made(counter, message, sent)
         if isinstance(made, Outcome):
             return made
-        outcome = _outcome(await counter.client().send(made, message.number))
+        outcome = _outcome(await counter.client().send(*made))
         if outcome.code == _NOT_THERE and message.action is Action.DELETE and not _surely_there(message, sent):
             return Outcome.cancelled("nothing_to_delete")
         return outcome
@@ -90,7 +91,7 @@ def settle_message(counter: Counter) -> Callable[[Delivery, Outcome, UnitOfWork]
         state = _STATES[outcome.kind]
         if state is not MessageState.ACCEPTED and delivery.must_query:
             state = MessageState.DOUBTFUL
-        await messages.ended(message.number, state, refused=outcome.kind is OutcomeKind.PERMANENT)
+        await messages.ended(message, state, refused=outcome.kind is OutcomeKind.PERMANENT)
         if outcome.kind is OutcomeKind.DELIVERED:
             fact = Fact(state=LineState.SENT, at=uow.now, reason=message.remark)
         else:
@@ -142,8 +143,8 @@ def _letter(counter: Counter, message: PlatformMessage, sent: list[PlatformMessa
     )
 
 
-async def _made(counter: Counter, message: PlatformMessage, sent: list[PlatformMessage]) -> bytes | Outcome:
-    """The bytes to send, or why there are none."""
+async def _made(counter: Counter, message: PlatformMessage, sent: list[PlatformMessage]) -> tuple[bytes, str] | Outcome:
+    """The bytes to send and their MSH-10, or why there are none."""
     try:
         letter = _letter(counter, message, sent)
         if letter is None:
@@ -154,21 +155,25 @@ async def _made(counter: Counter, message: PlatformMessage, sent: list[PlatformM
         return Outcome.permanent("key_unknown", WhoMustAct.OPERATOR)
     except NoFile:
         return Outcome.permanent("document_missing", WhoMustAct.OPERATOR)
-    return text.with_document(cda)
+    return text.with_document(cda), text.number
 
 
 async def _text(counter: Counter, message: PlatformMessage, letter: Letter) -> Written:
+    """What was sent before, or a new text. A receiver knows a message again by its MSH-10 and answers what it
+    answered: what was refused keeps its MSH-10 when it is the same again, and gets another one when it is not.
+    """
     if message.text is not None:
-        return frozen(message.text, counter.keyring())
-    made = written(
-        letter,
-        message.action,
-        counter.platform,
-        number=message.number,
-        at=message.scheduled_at,
-        production=counter.production,
-    )
-    return await freeze(counter.database(), message.number, made, letter, counter.keyring())
+        return frozen(message.text, counter.keyring(), message.number)
+
+    def under(number: str) -> Written:
+        at, production = message.scheduled_at, counter.production
+        return written(letter, message.action, counter.platform, number=number, at=at, production=production)
+
+    made = under(message.number)
+    content = control_id(message.number, made.text, letter.cda_sha256)
+    if message.refused is not None:
+        made = under(message.refused["number"] if content == message.refused["content"] else content)
+    return await freeze(counter.database(), message.number, made, content, letter, counter.keyring())
 
 
 def _outcome(reply: Reply) -> Outcome:

@@ -22,17 +22,21 @@ from navette_report.domain.journey import (
 from navette_report.domain.pfi.distribution import Platform
 from navette_report.domain.pfi.letter import Action
 
+REMOVED = "platform_removed"
+"""Reason of a line whose platform is not in the file any more: Navette says so, not the platform."""
+
 
 def place_of_message(message: PlatformMessage, label: str) -> Place:
     """The line of the message itself."""
-    return Place(
-        message.report_id,
-        message.version,
-        Channel.PLATFORM,
-        f"{message.platform}/{message.edition}",
-        kind=_kind(message),
-        label=label,
-    )
+    where = (message.report_id, message.version, message.platform, message.edition)
+    return message_place(*where, label, _kind(message))
+
+
+def message_place(
+    report_id: str, version: int, platform: str, edition: int, label: str, kind: LineKind = LineKind.REPORT
+) -> Place:
+    """The line of what a platform is handed, or should be, about an edition."""
+    return Place(report_id, version, Channel.PLATFORM, f"{platform}/{edition}", kind=kind, label=label)
 
 
 async def fold_message(
@@ -63,9 +67,13 @@ async def fold_at(
         if line is not None and line.unique_id == message.unique_id:
             place = release
     shown = await journeys.get(place.key)
-    if begun is not None and shown is not None and shown.shown.state in FAILURES and shown.shown.at >= begun:
+    if begun is not None and shown is not None and _tells_of_the_sending(shown.shown, begun):
         fact = fact.model_copy(update={"at": begun})
     await journeys.fold(place, fact)
+
+
+def _tells_of_the_sending(shown: Fact, begun: datetime) -> bool:
+    return shown.state in FAILURES and shown.reason != REMOVED and shown.at >= begun
 
 
 def places_of_party(message: PlatformMessage, party: Audience, label: str) -> Iterator[Place]:

@@ -31,6 +31,9 @@ from navette_report.domain.pfi.letter import Letter
 from navette_report.domain.pfi.receipts import Receipt, ReceiptKind, fact_of_receipt, read_receipt
 from navette_report.use_cases.fold_platform_facts import fold_at, place_of_message, places_of_party
 
+_UNKNOWN = Hl7Error(MessageError.APPLICATION, "unknown_sender", Location("MSH", 1, 3))
+_WRONG = Hl7Error(MessageError.APPLICATION, "wrong_certificate", Location("MSH", 1, 3))
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiptDesk:
@@ -51,12 +54,13 @@ class ReceiptDesk:
             return await self._keep(uow, raw, None, error, "AR", origin)
         key, platform = _key(message), self._sender(message)
         earlier = await store.earlier(key)
+        stranger = _stranger(platform, origin)
         for row in earlier:
-            if store.same(row, raw) and (row["ack_code"] != "AR" or platform is None):
-                return await store.came_again(row, uow.now)
-        if platform is None:
-            unknown = Hl7Error(MessageError.APPLICATION, "unknown_sender", Location("MSH", 1, 3))
-            return await self._keep(uow, raw, message, unknown, "AR", origin)
+            if store.same(row, raw) and (row["ack_code"] != "AR" or stranger is not None):
+                answer = await store.came_again(row, uow.now)
+                return answer if stranger is None else _answer(message, "AR", stranger, uow.now)
+        if platform is None or stranger is not None:
+            return await self._keep(uow, raw, message, stranger or _UNKNOWN, "AR", origin)
         try:
             if any(row["ack_code"] == "AA" for row in earlier):
                 raise Hl7Error(MessageError.OTHER, "control_id_reused", Location("MSH", 1, 10))
@@ -64,7 +68,9 @@ class ReceiptDesk:
         except Hl7Error as error:
             return await self._keep(uow, raw, message, error, "AE", origin)
         for row in earlier:
-            await store.remove(row["_id"])
+            # What somebody else sent in its name stays on record.
+            if store.same(row, raw) or row["reason"] != _WRONG.rule:
+                await store.remove(row["_id"])
         answer = build_ack(message, "AA", own_id=uuid7()[-12:], at=uow.now)
         expires = uow.now + self.kept_for if verdict.state is ReceiptState.FOLDED else None
         await store.add(self._received(uow, raw, message, origin, expires), verdict, answer)
@@ -97,7 +103,7 @@ class ReceiptDesk:
         if self.production and message.msh.value(11) != "P":
             raise Hl7Error(MessageError.PROCESSING, "not_production", Location("MSH", 1, 11))
         receipt = read_receipt(message)
-        sent = await PlatformMessages(uow).get(receipt.refers_to)
+        sent = await PlatformMessages(uow).cited(receipt.refers_to)
         if sent is None or sent.platform != platform.name:
             raise Hl7Error(MessageError.APPLICATION, "message_unknown", Location("OBX", 1, 4))
         return await fold_receipt(uow, sent, receipt, platform, self.keyring())
@@ -147,6 +153,7 @@ async def fold_receipt(
 ) -> ReceiptVerdict:
     """Fold a receipt into the lines it is about. It may come before our message's own answer, late, or twice."""
     fact = fact_of_receipt(receipt, uow.now)
+    await PlatformMessages(uow).spoken_of(sent.number)
     state, reason = ReceiptState.FOLDED, None
     if platform.kind == "drimbox" or (receipt.kind is ReceiptKind.DMP and Audience.DMP not in sent.parties):
         # A DRIMbox serves nobody for us; a message that was not for the DMP says nothing of the DMP.
@@ -162,7 +169,7 @@ async def fold_receipt(
     if receipt.positive:
         integrated = Fact(state=LineState.DELIVERED, at=uow.now)
         await JourneyRepository(uow).fold(place_of_message(sent, platform.label), integrated)
-    return ReceiptVerdict(state, "AA", reason=reason, number=sent.number, report_id=sent.report_id)
+    return ReceiptVerdict(state, "AA", reason=reason, number=receipt.refers_to, report_id=sent.report_id)
 
 
 def _places_of_mailbox(sent: PlatformMessage, letter: Letter, address: str, label: str) -> list[Place]:
@@ -171,6 +178,14 @@ def _places_of_mailbox(sent: PlatformMessage, letter: Letter, address: str, labe
         return list(places_of_party(sent, Audience.PATIENT, label))
     readers = letter.readers(address)
     return [one for one in places_of_party(sent, Audience.PROFESSIONALS, label) if one.recipient_id in readers]
+
+
+def _stranger(platform: Platform | None, origin: Mapping[str, str]) -> Hl7Error | None:
+    """Why a peer is not heard: it names no platform, or its certificate is not that platform's."""
+    if platform is None:
+        return _UNKNOWN
+    presented = [origin.get("certificate", ""), *origin.get("certificate_names", "").split()]
+    return None if platform.admits(presented) else _WRONG
 
 
 def _key(message: Message) -> str:

@@ -11,16 +11,20 @@ from navette_report.adapters.pfi_messages import PlatformMessages
 from navette_report.adapters.reports import ReportRepository
 from navette_report.domain.lifecycle import State
 from navette_report.domain.pfi.letter import Action
-from navette_report.domain.pfi.succession import overtaken
+from navette_report.domain.pfi.succession import MessageState, overtaken
 
 REPORT_WITHDRAWN = "Ce compte rendu a été retiré : il ne doit plus être envoyé."
 REPLACED_SINCE = (
     "Une version plus récente de ce compte rendu existe : c’est elle qu’il faut rejouer, si elle n’est pas arrivée."
 )
+TAKEN_OVER = (
+    "Un document plus récent de ce compte rendu sert aussi ces destinataires : c’est lui qu’il faut rejouer, "
+    "s’il n’est pas arrivé."
+)
 
 
 async def refuse_platform_replay(payload: Mapping[str, Any], uow: UnitOfWork) -> str | None:
-    """Why a message must not be replayed: its report was withdrawn, or corrected. A deletion may always be.
+    """Why a message must not be replayed: its report was withdrawn, corrected, or left again. A deletion may always be.
 
     One that may go counts as on its way from now on: what is composed meanwhile replaces it.
     """
@@ -33,6 +37,8 @@ async def refuse_platform_replay(payload: Mapping[str, Any], uow: UnitOfWork) ->
     if message.action is not Action.DELETE and version is not None:
         if version.state is State.WITHDRAWN:
             return REPORT_WITHDRAWN
+        if message.state is MessageState.TAKEN_OVER:
+            return TAKEN_OVER
         sent = await messages.of(message.report_id, message.platform)
         if overtaken(message, sent, in_force=version.number):
             return REPLACED_SINCE

@@ -27,7 +27,8 @@ from navette_report.domain.pfi.indicators import (
 from navette_report.domain.pfi.letter import Action, Addressee, Letter, addressees_of, letter_of
 from navette_report.domain.pfi.succession import HELD, REPLAYABLE, MessageState
 from navette_report.domain.report import Edition, Report
-from navette_report.use_cases.fold_platform_facts import fold_message, place_of_message
+from navette_report.use_cases.fold_platform_facts import fold_message, message_place, place_of_message
+from navette_report.use_cases.tell_removed_platform import label_of_removed, tell_removed_platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,30 @@ async def send_edition(
     for name in dict.fromkeys(edition.carriers.values()):
         parties = tuple(party for party in edition.audience if edition.carriers.get(party) == name)
         platform = distribution.platform(name)
-        await _name_carrier(uow, composed, name if platform is None else platform.label, parties)
+        label = platform.label if platform is not None else await _former_label(uow, composed, name)
+        await _name_carrier(uow, composed, label, parties)
         await _hand_over(uow, outputs, keyring, composed, name, parties)
-    for name in distribution.routes(composed.report.site_id).copies:
+    for name in await _copies(uow, distribution, composed):
         platform = distribution.platform(name)
         # A DRIMbox publishes its KOS for what is shared with the DMP, and for nothing else.
-        if platform is not None and (platform.kind == "pfi" or Audience.DMP in edition.audience):
+        if platform is None or platform.kind == "pfi" or Audience.DMP in edition.audience:
             await _hand_over(uow, outputs, keyring, composed, name, ())
+
+
+async def _copies(uow: UnitOfWork, distribution: Distribution, composed: ComposedEdition) -> list[str]:
+    """Who gets a copy, and who has one that this edition replaces, whatever the file says since."""
+    carriers, replaced = composed.edition.carriers.values(), composed.edition.replaces_unique_id
+    former = await PlatformMessages(uow).of(composed.report.report_id)
+    holders = (one.platform for one in former if one.unique_id == replaced and one.state in HELD)
+    names = dict.fromkeys((*distribution.routes(composed.report.site_id).copies, *holders))
+    return [name for name in names if name not in carriers]
+
+
+async def _former_label(uow: UnitOfWork, composed: ComposedEdition, name: str) -> str:
+    """How the journey called a platform that is not in the file any more."""
+    former = await PlatformMessages(uow).of(composed.report.report_id, name)
+    edition = former[-1].edition if former else composed.edition.reference.version_number
+    return await label_of_removed(uow, composed.report.report_id, name, edition)
 
 
 async def _hand_over(
@@ -77,7 +95,9 @@ async def _hand_over(
     """One message to one platform, or the reason why there is none."""
     platform = outputs.distribution.platform(name)
     if platform is None:
-        await _refuse_lines(uow, composed, parties, Objection("platform_removed", WhoMustAct.ADMINISTRATOR))
+        label, edition = await _former_label(uow, composed, name), composed.edition.reference.version_number
+        place = message_place(composed.report.report_id, composed.version, name, edition, label)
+        await tell_removed_platform(uow, name, place)
         return
     store = PlatformMessages(uow)
     former = await store.of(composed.report.report_id, name)
@@ -110,8 +130,13 @@ async def _hand_over(
 
 
 async def schedule_message(uow: UnitOfWork, platform: Platform, message: PlatformMessage) -> None:
-    """Promise a message: messages about one report to one platform leave one after the other."""
+    """Store a message and promise it."""
     await PlatformMessages(uow).add(message)
+    await promise_message(uow, platform, message)
+
+
+async def promise_message(uow: UnitOfWork, platform: Platform, message: PlatformMessage) -> None:
+    """Promise a stored message: messages about one report to one platform leave one after the other."""
     await uow.schedule(
         platform.channel,
         key=message.number,
@@ -172,11 +197,10 @@ def _message(
 def _addressees(composed: ComposedEdition, former: list[PlatformMessage], keyring: Keyring) -> tuple[Addressee, ...]:
     """Whom a mail of this edition may go to: those it names, and whoever this platform mailed an earlier version."""
     known: dict[str, Addressee] = {}
-    if composed.edition.replaces_unique_id is not None:
-        for message in former:
-            if message.state in HELD:
-                letter = message.letter.open(keyring, Letter)
-                known |= {one.recipient_id: one for one in letter.addressees}
+    for message in former:
+        if message.state in HELD:
+            letter = message.letter.open(keyring, Letter)
+            known |= {one.recipient_id: one for one in letter.addressees}
     return addressees_of(composed.document, tuple(known.values()))
 
 

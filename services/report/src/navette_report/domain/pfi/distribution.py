@@ -79,6 +79,9 @@ class Platform(BaseModel):
     ack_reception: bool | None = None
     """Whether Z01 and Z02 are asked for. By default a PFI is asked, a DRIMbox never: it has none."""
     ack_reading: bool = False
+    certificates: tuple[Text, ...] = ()
+    """Names its receipts must come under: subject CN or subjectAltName (DNS) of the client certificate. Empty: any
+    certificate that the listener accepts."""
     patient_domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]{3,190}$")] = "patient.mssante.fr"
     patient_may_answer: bool = False
     professional_text: MailBody | None = None
@@ -106,6 +109,8 @@ class Platform(BaseModel):
             raise DistributionInvalid("facility_oid: MSH-6 has one universal identifier, facility_finess is given too")
         if self.kind == "drimbox" and (self.ack_reception or self.ack_reading):
             raise DistributionInvalid("ack_reception, ack_reading: a DRIMbox sends no receipts")
+        if self.kind == "drimbox" and self.certificates:
+            raise DistributionInvalid("certificates: a DRIMbox sends no receipts")
         return self
 
     @property
@@ -117,6 +122,11 @@ class Platform(BaseModel):
     def asks_receipts(self) -> bool:
         """Whether it will send receipts at all."""
         return self.asks_reception or self.ack_reading
+
+    def admits(self, presented: Collection[str]) -> bool:
+        """Whether receipts in its name may come from a peer whose certificate has these names."""
+        wanted = {name.lower() for name in self.certificates}
+        return not wanted or any(name.lower() in wanted for name in presented)
 
     @property
     def channel(self) -> str:

@@ -26,6 +26,21 @@ def carriers(distribution: Distribution, report: Report, parties: Iterable[Audie
     return found
 
 
+def apart(distribution: Distribution, report: Report, parties: Iterable[Audience]) -> frozenset[str]:
+    """uniqueIds of the editions whose place a document made without the INS, for `parties`, must not take.
+
+    A platform deletes and replaces the last document of a chain, under the identity that document carries. One that
+    is in the DMP, or in the patient's mailbox, under the INS would be out of reach behind one that has none.
+    """
+    by = set(carriers(distribution, report, parties).values())
+    under_ins = (Audience.DMP, Audience.PATIENT)
+    return frozenset(
+        edition.reference.unique_id
+        for edition in report.editions
+        if any(edition.carriers.get(party) in by for party in under_ins if party in edition.audience)
+    )
+
+
 def lost(report: Report, held: frozenset[tuple[str, str]]) -> frozenset[str]:
     """uniqueIds of the editions that nobody holds: every party went by a platform that does not have it.
 

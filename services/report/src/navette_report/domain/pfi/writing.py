@@ -55,10 +55,11 @@ _RECEIPTS = (("ACK_RECEPTION", "Accusé de réception"), ("ACK_LECTURE_MSS", "Ac
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Written:
-    """A message with a hole in place of its document, and the charset it is in."""
+    """A message with a hole in place of its document, the charset it is in, and its MSH-10."""
 
     text: str
     charset: str
+    number: str
 
     def with_document(self, cda: bytes) -> bytes:
         """The bytes to send. There is exactly one place for the document."""
@@ -86,7 +87,7 @@ def written(
             encode(text, charset)
         except UnicodeEncodeError:
             continue  # a name is never changed to fit a charset: UTF-8 has every letter
-        return Written(text, charset)
+        return Written(text, charset, number)
     raise AssertionError("UTF-8 has every letter")
 
 
