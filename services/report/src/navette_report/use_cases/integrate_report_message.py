@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
@@ -20,6 +21,7 @@ from navette_report.domain.intake.claims import Doing, ReceivedReport, Unfit
 from navette_report.domain.intake.reading import read_report
 from navette_report.domain.intake.senders import Source
 from navette_report.use_cases.file_relayed_document import file_relayed_document
+from navette_report.use_cases.mask_draft import mask_meanwhile
 from navette_report.use_cases.place_received_report import Arrival, place_received_report
 from navette_report.use_cases.receive_document import ReceptionDesk
 from navette_report.use_cases.receive_report_message import IntakeRules, sender_of
@@ -83,14 +85,15 @@ async def _outcome(
 ) -> tuple[Settled, Source | None]:
     """Read, match, place. What stops it comes before anything is written about a report."""
     source: Source | None = None
+    report: ReceivedReport | None = None
     refers: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
     try:
-        report, source = read_message(desk, row, await messages.content(row["_id"]))
-        refers = tuple(desk.rules.tokens.document(source.site_id, source.name, one) for one in report.names)
-        if report.relayed:
-            return await file_relayed_document(uow, desk.reception, report, source), source
-        report = cda.opened(report, zone=desk.zone)
+        read, source = read_message(desk, row, await messages.content(row["_id"]))
+        refers = tuple(desk.rules.tokens.document(source.site_id, source.name, one) for one in read.names)
+        if read.relayed:
+            return await file_relayed_document(uow, desk.reception, read, source), source
+        report = cda.opened(read, zone=desk.zone)
         if into is None and await messages.waits_before(row["_id"], refers):
             raise Unfit("earlier_waiting")
         keys = desk.keys(uow)
@@ -102,6 +105,8 @@ async def _outcome(
     except Unfit as unfit:
         if tokens:
             await desk.keys(uow).wait_for(tokens)
+        if report is not None and source is not None:
+            await _mask_meanwhile(uow, desk, report, source)
         waiting = Settled(MessageState.WAITING, unfit.reason, unfit.remarks, awaits=tokens, refers=refers)
         return waiting, source
     except Hl7Error as error:
@@ -134,6 +139,16 @@ async def patient_of_message(uow: UnitOfWork, desk: IntakeDesk, report: Received
         place = ("patient", identity.patient_id, identity.site_id)
         await uow.record_access(source.actor, "identity.use", *place, "granted")
     return identity.patient_id
+
+
+async def _mask_meanwhile(uow: UnitOfWork, desk: IntakeDesk, report: ReceivedReport, source: Source) -> None:
+    """What the message hides does not wait with it, once it is certain whom it is about."""
+    if not report.choices:
+        return
+    with suppress(Unfit):
+        patient_id = await patient_of_message(uow, desk, report, source)
+        keys, tokens = desk.keys(uow), desk.rules.tokens
+        await mask_meanwhile(uow, report, source=source, patient_id=patient_id, tokens=tokens, keys=keys)
 
 
 def _check_author(report: ReceivedReport, source: Source) -> None:

@@ -71,7 +71,7 @@ def read_report(
         body=body,
         choices=_choices(message),
         relayed=any(_RELAYED in one.text for one in message.msh.repetitions(21)),
-        remarks=(*remarks, *unidentified, *odd),
+        remarks=(*remarks, *unidentified, *_unwanted(message), *odd),
     )
 
 
@@ -221,6 +221,12 @@ def _choices(message: Message) -> dict[str, bool]:
         if name and obx.value(5).upper() == telling:
             found[name] = True
     return found
+
+
+def _unwanted(message: Message) -> tuple[str, ...]:
+    """A report always goes to those it names; who does not want that is told to whoever completes the draft."""
+    told = (one.value(5).upper() for one in message.all("OBX") if one.value(3) == "DESTMSSANTEPS")
+    return ("professionals_not_wanted",) if "N" in told else ()
 
 
 def _number(segment: Segment | None, field: int) -> str:

@@ -94,6 +94,10 @@ REASONS: Final[Mapping[str, tuple[WhoMustAct, str]]] = MappingProxyType(
             _R,
             "Ce compte rendu, annulé par l’émetteur, arrive de nouveau : reprendre le brouillon, ou classer.",
         ),
+        "mask_after_signature": (
+            _R,
+            "L’émetteur demande de masquer ou de retenir un compte rendu signé sans cela : le retirer, ou classer.",
+        ),
         "report_withdrawn": (_R, "Le compte rendu visé a été retiré."),
         # The machine
         "unexpected": (_O, "Le traitement a échoué : rejouer, ou prévenir le support."),
@@ -124,6 +128,8 @@ REMARKS: Final[Mapping[str, str]] = MappingProxyType(
         "preliminary": "Compte rendu provisoire de l’émetteur : ne peut être signé avant sa version définitive.",
         "cancelled_by_sender": "L’émetteur a annulé ce compte rendu : ne peut être signé en l’état.",
         "partly_taken": "Le texte ne reprend pas tout le message (valeur, code, commentaire, lien) : vérifier.",
+        "mask_too_late": "À masquer ou retenir selon l’émetteur, mais déjà montré : retirer, ou lever ce choix.",
+        "professionals_not_wanted": "L’émetteur ne veut pas d’envoi aux professionnels : vérifier les destinataires.",
         "second_document_ignored": "Le message contient plusieurs documents : seul le premier est repris.",
     }
 )
@@ -138,6 +144,8 @@ _COMPLETES: Final[Mapping[str, WhoMustAct]] = MappingProxyType(
         "original_unknown": _R,
         "cancelled_by_sender": _R,
         "partly_taken": _R,
+        "mask_too_late": _R,
+        "professionals_not_wanted": _S,
         "second_document_ignored": _R,
     }
 )
