@@ -20,6 +20,7 @@ from navette_report.domain.intake import cda, matching, submitted
 from navette_report.domain.intake.claims import Doing, ReceivedReport, Unfit
 from navette_report.domain.intake.reading import read_report
 from navette_report.domain.intake.senders import Source
+from navette_report.domain.lifecycle import Forbidden
 from navette_report.use_cases.file_relayed_document import file_relayed_document
 from navette_report.use_cases.mask_draft import mask_meanwhile
 from navette_report.use_cases.place_received_report import Arrival, place_received_report
@@ -46,13 +47,23 @@ class IntakeDesk:
         return PatientKeys(uow, self.rules.keyring, self.index)
 
 
+class Postponed(Forbidden):
+    """Not now, the report is just being composed, or an earlier message about it is still due: to be tried again.
+
+    `refers` are the names of what it is about, to be remembered so that a later message does not overtake it.
+    """
+
+    def __init__(self, rule: str, refers: tuple[str, ...]) -> None:
+        super().__init__(rule)
+        self.refers = refers
+
+
 async def integrate_report_message(
     uow: UnitOfWork, desk: IntakeDesk, message_id: str, *, into: str | None = None
 ) -> Settled | None:
     """Integrate a message that is due; None when it is not (any more).
 
-    `into`: the draft a person named for it. Raises Forbidden ("…_when_signed") for a report that is just being
-    composed: to be tried again.
+    `into`: the draft a person named for it. Raises Postponed: to be tried again.
     """
     messages = desk.rules.store(uow)
     row = await messages.get(message_id)
@@ -96,6 +107,8 @@ async def _outcome(
         report = cda.opened(read, zone=desk.zone)
         if into is None and await messages.waits_before(row["_id"], refers):
             raise Unfit("earlier_waiting")
+        if into is None and await messages.due_before(row["_id"], refers):
+            raise Postponed("earlier_due", refers)
         keys = desk.keys(uow)
         tokens = _tokens(keys, report, source)
         patient_id = await patient_of_message(uow, desk, report, source)
@@ -111,6 +124,8 @@ async def _outcome(
         return waiting, source
     except Hl7Error as error:
         return Settled(MessageState.WAITING, error.rule, refers=refers), source
+    except Forbidden as refused:
+        raise refused if isinstance(refused, Postponed) else Postponed(refused.rule, refers) from None
     return replace(settled, refers=refers), source
 
 
