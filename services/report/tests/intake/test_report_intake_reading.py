@@ -105,6 +105,34 @@ def test_repetitions_of_a_text_field_are_lines_and_empty_ones_blank_lines(read: 
 
 
 @pytest.mark.parametrize(
+    ("request_says", "parts_say", "doing", "final"),
+    [
+        ("", "FFFF", Doing.FILE, True),
+        ("", "FFPF", Doing.FILE, False),
+        ("F", "FFRF", Doing.FILE, False),
+        ("P", "FFFF", Doing.FILE, False),
+        ("", "PPCP", Doing.CORRECT, False),
+        ("", "FFFC", Doing.CORRECT, True),
+        ("C", "FFFF", Doing.CORRECT, True),
+        ("C", "FFFP", Doing.CORRECT, False),
+        ("", "DFFF", Doing.FILE, True),
+        ("", "FWFF", Doing.FILE, True),
+        ("", "DXWD", Doing.CANCEL, True),
+        ("X", "FFFF", Doing.CANCEL, True),
+    ],
+)
+def test_the_least_final_part_says_how_final_the_report_is(
+    read: Any, reference: Any, request_says: str, parts_say: str, doing: Doing, final: bool
+) -> None:
+    head, *lines = reference("oru_r01_legacy_text", OBR_25=request_says).split(b"OBX|")
+    said = [line.replace(b"|F\r", f"|{one}\r".encode()) for line, one in zip(lines, parts_say, strict=True)]
+    # What an indicator says of itself says nothing of the report.
+    indicator = b"5|CE|MASQUE_PS^x^MetaDMPMSS||N||||||P\r"
+    one = read(b"OBX|".join((head, *said, indicator)))
+    assert (one.doing, one.final) == (doing, final)
+
+
+@pytest.mark.parametrize(
     "field",
     [
         "^application^pdf^Base64^{}",

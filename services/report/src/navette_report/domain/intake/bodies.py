@@ -26,6 +26,7 @@ INDICATORS = frozenset(
 STUDY = "113014"
 """DCM code of the OBX that carries the Study Instance UID (IHE)."""
 _TEXTS = frozenset({"TX", "FT", "ST"})
+_BEARING = _TEXTS | {"ED", "RP"}
 _TAKEN_BACK = frozenset({"D", "W"})
 """OBX-11 of a line that its sender deletes, or says to be of somebody else."""
 _CONCLUSION = frozenset({"IMP", "19005-8"})
@@ -52,6 +53,12 @@ def body_of(message: Message) -> tuple[Body, tuple[str, ...]]:
         raise Unfit("body_by_reference" if any(one.value(2) == "RP" for one in parts) else "body_missing")
     body, remarks = _text(lines)
     return body, (*remarks, *left)
+
+
+def bearing_text(message: Message) -> list[Segment]:
+    """The OBX in which the report may stand, those with nothing in them only when there is no other."""
+    parts = [one for one in message.all("OBX") if one.value(2) in _BEARING and not _is_indicator(one)]
+    return [one for one in parts if one.raw(5)] or parts
 
 
 def _with_text(body: Body, remarks: tuple[str, ...], lines: Sequence[Segment]) -> tuple[Body, tuple[str, ...]]:
