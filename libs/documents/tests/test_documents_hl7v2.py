@@ -123,6 +123,18 @@ def test_what_is_escaped_reads_back_as_it_was(text: str) -> None:
     assert not set(escape(text)) & set("|^~&\r\n")
 
 
+@pytest.mark.parametrize("code", [".sp999", ".br999", ".ce999", ".sp+999"])
+def test_no_escape_becomes_longer_than_it_is_written(code: str) -> None:
+    bomb = f"\\{code}\\" * 1_000
+    assert len(unescape(bomb)) <= len(bomb)
+
+
+def test_layout_of_formatted_text_leaves_the_words_apart() -> None:
+    text = r"\.in4\Poumons\.ti-2\clairs\.sp2\.\.ce\Conclusion\.fi\normale\.nf\."
+    assert unescape(text).split() == ["Poumons", "clairs", ".", "Conclusion", "normale", "."]
+    assert unescape(r"a\.sp3\b\.ce\c") == "a\n\n\nb\nc"
+
+
 def test_unknown_escapes_stay_and_hexadecimal_and_breaks_are_read() -> None:
     assert unescape(r"a\Zq\b\.br\c\XC3A9\d\E\\T") == "a\\Zq\\b\ncéd\\\\T"
 

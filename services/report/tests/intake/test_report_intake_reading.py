@@ -371,6 +371,16 @@ def test_z_segments_and_unknown_ones_may_stand_anywhere(read: Any, reference: An
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
+def test_what_is_small_on_the_wire_and_huge_in_memory_waits_with_its_reason(read: Any, reference: Any) -> None:
+    empty = b"<?xml version='1.0'?><ClinicalDocument xmlns='urn:hl7-org:v3'>" + b"<a/>" * 400_000
+    for document in (b"{\\rtf1" + b"{" * 100_000, empty + b"</ClinicalDocument>"):
+        field = f"^TEXT^XML^Base64^{base64.b64encode(document).decode()}"
+        with pytest.raises(Unfit, match="document_too_complex"):
+            read(reference("oru_r01_legacy_pdf", OBX_5=field))
+    blank = read(reference("mdm_t02_legacy_text", OBX_5="Un" + "\\.sp999\\" * 5_000 + "deux"))
+    assert len(blank.body.sections["findings"]) < 50_000
+
+
 def test_rtf_loses_its_form_and_keeps_its_words(read: Any, reference: Any) -> None:
     rtf = (
         rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\*\generator Old;}\f0\b R\'e9sultat : \b0 \'9cdeme.\par "

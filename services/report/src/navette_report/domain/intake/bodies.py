@@ -11,7 +11,7 @@ from navette_documents.hl7v2 import Message, Segment
 from navette_documents.hl7v2.escapes import unescape
 
 from navette_report.domain.intake.claims import Body, Form, Unfit
-from navette_report.domain.intake.rtf import MARK, text_of_rtf
+from navette_report.domain.intake.rtf import MARK, TooDeep, text_of_rtf
 from navette_report.domain.intake.sections import cut
 
 INDICATORS = frozenset(
@@ -137,7 +137,10 @@ def _document(obx: Segment) -> tuple[Body, tuple[str, ...]]:
 def _rtf(data: bytes) -> tuple[Body, tuple[str, ...]]:
     if len(data) > _LONGEST_RTF:
         raise Unfit("text_too_long")
-    sections = _cut(text_of_rtf(data))
+    try:
+        sections = _cut(text_of_rtf(data))
+    except TooDeep:
+        raise Unfit("document_too_complex") from None
     if not sections:
         raise Unfit("body_missing")
     return Body(Form.RTF, sections, data), ("converted_from_rtf",)

@@ -72,6 +72,10 @@ REASONS: Final[Mapping[str, tuple[WhoMustAct, str]]] = MappingProxyType(
             "Le compte rendu n’est donné que par une adresse, qui n’est jamais ouverte : le demander à l’émetteur.",
         ),
         "document_unreadable": (_O, "Le document contenu n’est pas lisible : l’émetteur doit le renvoyer."),
+        "document_too_complex": (
+            _O,
+            "Le document contenu (CDA ou RTF) a trop d’éléments ou de niveaux : l’émetteur doit le vérifier.",
+        ),
         "content_not_acceptable": (_S, "Un champ ne peut pas être repris tel quel : voir les champs nommés."),
         "masked_from_professionals": (
             _S,
