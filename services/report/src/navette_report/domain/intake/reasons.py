@@ -125,6 +125,8 @@ REMARKS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "requester_without_rpps": "Le demandeur n’a pas de RPPS valide : compléter les destinataires avant de signer.",
         "copy_without_rpps": "Un destinataire en copie n’a pas de RPPS valide : compléter avant de signer.",
+        "requester_name_refused": "Nom du demandeur trop long ou non imprimable : compléter avant de signer.",
+        "copy_name_refused": "Nom d’un destinataire en copie trop long ou non imprimable : compléter avant de signer.",
         "text_to_write": "Le document reçu est joint : résultats et conclusion restent à écrire.",
         "converted_from_rtf": "Texte converti du RTF : relire la mise en forme.",
         "original_unknown": "Se dit correction d’un document jamais reçu : c’est une première version ici.",
@@ -143,6 +145,8 @@ _COMPLETES: Final[Mapping[str, WhoMustAct]] = MappingProxyType(
     {
         "requester_without_rpps": _S,
         "copy_without_rpps": _S,
+        "requester_name_refused": _S,
+        "copy_name_refused": _S,
         "text_to_write": _R,
         "converted_from_rtf": _R,
         "original_unknown": _R,
