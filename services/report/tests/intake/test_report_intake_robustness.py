@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -15,13 +16,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from navette_chassis import TlsFiles
-from navette_chassis.mllp import Destination, mllp_client
+from navette_chassis.mllp import Destination, Peer, mllp_client
 from navette_documents.hl7v2 import parse, read_ack
+from navette_documents.sites import load_sites
 from navette_report.adapters import intake_worker
-from navette_report.adapters.intake_messages import MESSAGES
+from navette_report.adapters.intake_links import intake_desk
+from navette_report.adapters.intake_listener import ReportIntake
+from navette_report.adapters.intake_messages import MESSAGES, MessageStore
 from navette_sandbox.ports import free_port
 from pymongo import MongoClient
 
@@ -99,6 +104,49 @@ async def test_other_bytes_under_a_known_number_are_refused_and_kept(links: Any,
     # A person may still let it go: the rules of documents then decide.
     done = await links.ask("POST", f"/intake/messages/{kept['_id']}/replay", json={})
     assert (done["state"], done["reason"]) == ("waiting", "changed_without_correction")
+
+
+async def test_of_two_processes_that_receive_one_number_at_once_only_one_accepts(
+    links: Any, oru: Any, monkeypatch: Any
+) -> None:
+    """Both look before either writes: one is accepted, the other refused for its number and kept."""
+    both_looked, earlier = asyncio.Barrier(2), MessageStore.earlier
+    looks = itertools.count()
+
+    async def look(self: Any, keys: Any) -> Any:
+        found = await earlier(self, keys)
+        if next(looks) < 2:
+            await both_looked.wait()
+        return found
+
+    monkeypatch.setattr(MessageStore, "earlier", look)
+    sites = load_sites(links.settings.required_sites_file().read_bytes())
+    desk = intake_desk(links.service, links.settings, sites, ZoneInfo("Europe/Paris"))
+    limits = {"stored": lambda: None, "max_items": 1, "max_bytes": 1_000_000}
+
+    async def process(data: bytes) -> str:
+        async with ReportIntake(links.service, desk.rules, **limits).running() as intake:
+            return str(read_ack(await intake.received(data, Peer("intake", None))).code)
+
+    answers = await asyncio.gather(process(oru()), process(oru(OBX_5="CONCLUSION : autre chose")))
+    assert sorted(answers) == ["AA", "AE"]
+    kept = {row["ack_code"]: row for row in await rows(links)}
+    assert (kept["AE"]["reason"], len(kept)) == ("control_id_reused", 2)
+
+
+async def test_a_number_accepted_meanwhile_is_not_accepted_again_for_what_was_put_off(
+    links: Any, oru: Any, tmp_path: Path
+) -> None:
+    """The first was answered "later", another took its number, and the first comes again."""
+    senders = tmp_path / "senders.json"
+    known = senders.read_text()
+    senders.write_text("[]")
+    assert (await links.send(oru())).code == "AR"
+    senders.write_text(known)
+    assert (await links.send(oru(OBX_5="CONCLUSION : autre chose"))).code == "AA"
+    again = await links.send(oru())
+    assert (again.code, again.conditions) == ("AE", ("199",))
+    assert [row["ack_code"] for row in await rows(links)] == ["AR", "AA"]
 
 
 async def test_a_sender_configured_later_is_heard_when_it_comes_again_or_is_replayed(

@@ -133,9 +133,8 @@ def sender_of(message: Message, rules: IntakeRules) -> Sender | None:
 def _settled(row: NewMessage, earlier: Sequence[Document]) -> tuple[NewMessage, bool]:
     """The message as it counts, and whether it is to be stored: the same bytes under the same number came before."""
     same = next((one for one in earlier if one["digest"] == row.digest), None)
-    if same is not None:
-        if same["ack_code"] == "AR" and row.ack_code == "AA":
-            return replace(row, message_id=same["_id"]), False
+    put_off = same is not None and same["ack_code"] == "AR" and row.ack_code == "AA"
+    if same is not None and not put_off:
         kept = {name: same[name] for name in ("ack_code", "reason", "condition", "location")}
         return replace(row, **kept), False
     if row.ack_code == "AA" and any(one["ack_code"] == "AA" for one in earlier):
@@ -146,8 +145,8 @@ def _settled(row: NewMessage, earlier: Sequence[Document]) -> tuple[NewMessage, 
             reason="control_id_reused",
             condition=MessageError.OTHER.code,
             location=str(Location("MSH", 1, 10)),
-        ), True
-    return row, True
+        ), same is None
+    return (row, True) if same is None else (replace(row, message_id=same["_id"]), False)
 
 
 def _known(row: NewMessage) -> Document:
