@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from navette_report.adapters import intake_worker
 from navette_report.adapters.intake_links import intake_desk
 from navette_report.adapters.intake_listener import ReportIntake
 from navette_report.adapters.intake_messages import MESSAGES, MessageStore
+from navette_report.use_cases import integrate_report_message
 from navette_sandbox.ports import free_port
 from pymongo import MongoClient
 
@@ -244,6 +246,33 @@ async def test_a_large_message_is_kept_in_pieces_and_read_whole(links: Any, refe
     row = await links.take(data, "to_review")
     async with links.caller("secretary") as http:
         assert (await http.get(f"/reports/{row['report_id']}/received")).content == pdf
+
+
+async def test_other_senders_are_answered_while_a_large_report_is_read(
+    links: Any, reference: Any, oru: Any, monkeypatch: Any
+) -> None:
+    import base64
+
+    await links.identify()
+    read, begun, answered = integrate_report_message.read_report, threading.Event(), threading.Event()
+    order = []
+
+    def slowly(message: Any, *arguments: Any, **more: Any) -> Any:
+        if message.control_id == "LARGE":
+            begun.set()
+            answered.wait(20)  # nobody is answered where this keeps the loop
+            order.append("read")
+        return read(message, *arguments, **more)
+
+    monkeypatch.setattr(integrate_report_message, "read_report", slowly)
+    rtf = base64.b64encode(b"{\\rtf1 CONCLUSION : longue." + b"\\par " * 200_000 + b"}").decode()
+    await links.send(reference("oru_r01_legacy_pdf", MSH_10="LARGE", OBX_5=f"^TEXT^RTF^Base64^{rtf}"))
+    assert await asyncio.to_thread(begun.wait, 30)
+    assert (await links.send(oru())).code == "AA"
+    order.append("answered")
+    answered.set()
+    assert (await links.row("LARGE"))["state"] == "waiting"
+    assert order == ["answered", "read"]
 
 
 async def test_a_message_that_breaks_the_program_is_kept_and_does_not_stop_those_behind_it(

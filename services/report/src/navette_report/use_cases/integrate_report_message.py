@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from typing import ParamSpec, TypeVar
 
 from navette_chassis import UnitOfWork
 from navette_chassis.blind_index import BlindIndex
@@ -26,6 +28,12 @@ from navette_report.use_cases.mask_draft import mask_meanwhile
 from navette_report.use_cases.place_received_report import Arrival, place_received_report
 from navette_report.use_cases.receive_document import ReceptionDesk
 from navette_report.use_cases.receive_report_message import IntakeRules, sender_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_LARGE = 128 * 1024
+"""Bytes: an RTF of this size is read in some ten milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +108,13 @@ async def _outcome(
     refers: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
     try:
-        read, source = read_message(desk, row, await messages.content(row["_id"]))
+        raw = await messages.content(row["_id"])
+        found = await aside(raw, read_message, desk, row, raw)
+        read, source = found
         refers = tuple(desk.rules.tokens.document(source.site_id, source.name, one) for one in read.names)
         if read.relayed:
             return await file_relayed_document(uow, desk.reception, read, source), source
-        report = cda.opened(read, zone=desk.zone)
+        report = await aside(raw, cda.opened, read, zone=desk.zone)
         if into is None and await messages.waits_before(row["_id"], refers):
             raise Unfit("earlier_waiting")
         if into is None and await messages.due_before(row["_id"], refers):
@@ -127,6 +137,13 @@ async def _outcome(
     except Forbidden as refused:
         raise refused if isinstance(refused, Postponed) else Postponed(refused.rule, refers) from None
     return replace(settled, refers=refers), source
+
+
+async def aside(raw: bytes, work: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
+    """Work on a message; on a large one in a thread, so that nobody else waits for it."""
+    if len(raw) <= _LARGE:
+        return work(*arguments, **more)
+    return await asyncio.to_thread(work, *arguments, **more)
 
 
 def _tokens(keys: PatientKeys, report: ReceivedReport, source: Source) -> tuple[str, ...]:
