@@ -123,6 +123,18 @@ def test_what_is_escaped_reads_back_as_it_was(text: str) -> None:
     assert not set(escape(text)) & set("|^~&\r\n")
 
 
+def test_three_capitals_alone_on_a_line_of_a_text_are_text() -> None:
+    """A sender that does not escape its line ends: "RAS" and "IRM" are words, a segment would have fields."""
+    data = (
+        b"MSH|^~\\&|A|B|C|D|1||ORU^R01|1|P|2.5\rPV1\rOBX|1|TX|c||Poumons :\rRAS\rIRM\rfin.||||||F\rPV1\rNTE|1||mot\rRAS"
+    )
+    message = parse(data)
+    assert [one.name for one in message] == ["MSH", "PV1", "OBX", "PV1", "NTE"]
+    assert message.require("OBX").raw(5) == "Poumons :\rRAS\rIRM\rfin."
+    assert message.require("NTE").raw(3) == "mot\rRAS"
+    assert message.serialise() == data
+
+
 @pytest.mark.parametrize("code", [".sp999", ".br999", ".ce999", ".sp+999"])
 def test_no_escape_becomes_longer_than_it_is_written(code: str) -> None:
     bomb = f"\\{code}\\" * 1_000

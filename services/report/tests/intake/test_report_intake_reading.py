@@ -371,6 +371,15 @@ def test_z_segments_and_unknown_ones_may_stand_anywhere(read: Any, reference: An
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
+def test_a_word_in_capitals_on_a_line_of_its_own_is_kept_or_told(read: Any, reference: Any) -> None:
+    kept = read(reference("mdm_t02_legacy_text", OBX_5="Poumons :\rRAS\rCONCLUSION : normal"))
+    assert dict(kept.body.sections) == {"findings": "Poumons :\nRAS", "conclusion": "normal"}
+    assert "partly_taken" not in kept.remarks
+    # With fields behind it, it cannot be told from a segment.
+    for odd in (reference("mdm_t02_legacy_text", OBX_5="Poumons :\rRAS"), reference("oru_r01_legacy_text") + b"RAS\r"):
+        assert "partly_taken" in read(odd).remarks
+
+
 def test_what_is_small_on_the_wire_and_huge_in_memory_waits_with_its_reason(read: Any, reference: Any) -> None:
     empty = b"<?xml version='1.0'?><ClinicalDocument xmlns='urn:hl7-org:v3'>" + b"<a/>" * 400_000
     for document in (b"{\\rtf1" + b"{" * 100_000, empty + b"</ClinicalDocument>"):

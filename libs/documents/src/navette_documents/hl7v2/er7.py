@@ -12,6 +12,8 @@ from navette_documents.hl7v2.errors import Hl7Error, Location, MessageError
 from navette_documents.hl7v2.escapes import Delimiters, unescape
 
 _LEADING = "\ufeff \t\r\n"
+_TEXTS = {"OBX": 5, "NTE": 3}
+"""Fields of words that people wrote in lines."""
 _LINE = re.compile(r"[^\r\n]*[\r\n]+|[^\r\n]+\Z")
 
 
@@ -215,7 +217,7 @@ def _lines(body: str, delimiters: Delimiters) -> Iterator[tuple[str, str]]:
     """Segments with their ends. A line that starts no segment (a break inside a field) stays with the one before."""
     held: list[str] = []
     for line in _broken(body):
-        if held and _starts_segment(line, delimiters.field):
+        if held and _starts_segment(line, delimiters.field) and not _goes_on(held, line, delimiters.field):
             yield _cut("".join(held))
             held = []
         held.append(line)
@@ -233,6 +235,12 @@ def _starts_segment(line: str, mark: str) -> bool:
     name = line[:3]
     known = len(name) == 3 and name.isascii() and name.isalnum() and name.upper() == name and not name[0].isdigit()
     return known and (len(line) == 3 or line[3] in (mark, "\r", "\n"))
+
+
+def _goes_on(held: list[str], line: str, mark: str) -> bool:
+    """Whether a name without fields ("RAS", "IRM") is a line of the text before it, which is not closed yet."""
+    text = _TEXTS.get(held[0][:3])
+    return text is not None and mark not in line and sum(one.count(mark) for one in held) == text
 
 
 def _cut(chunk: str) -> tuple[str, str]:

@@ -29,6 +29,14 @@ _TEXTS = frozenset({"TX", "FT", "ST"})
 _BEARING = _TEXTS | {"ED", "RP"}
 _TAKEN_BACK = frozenset({"D", "W"})
 """OBX-11 of a line that its sender deletes, or says to be of somebody else."""
+_SEGMENTS = frozenset(
+    (
+        *("MSH", "SFT", "UAC", "EVN", "PID", "PD1", "ARV", "NK1", "PV1", "PV2", "ROL", "PRT", "AL1", "DG1", "DRG"),
+        *("PR1", "GT1", "IN1", "IN2", "IN3", "ACC", "ORC", "OBR", "OBX", "NTE", "TQ1", "TQ2", "IPC", "TXA", "CON"),
+        *("CTD", "CTI", "FT1", "SPM", "SAC", "BLG", "DSC", "DSP"),
+    )
+)
+"""Those that ORU and MDM have, here or with senders that add some of their own."""
 _CONCLUSION = frozenset({"IMP", "19005-8"})
 _LONGEST = 1_000_000
 """Characters of a text: several times what the fields of a report hold together."""
@@ -72,7 +80,10 @@ def _with_text(body: Body, remarks: tuple[str, ...], lines: Sequence[Segment]) -
 def _left_out(message: Message, parts: Sequence[Segment]) -> bool:
     """Whether the message says something in words, figures or codes that the text of the report does not take over."""
     others = [one for one in parts if one.value(2) not in (*_TEXTS, "ED") or one.value(11).upper() in _TAKEN_BACK]
-    return any(one.raw(5) for one in others) or any(one.raw(3).strip() for one in message.all("NTE"))
+    comments = any(one.raw(3).strip() for one in message.all("NTE"))
+    # A line of text that looks like a segment ("RAS" before the end of a field) is not lost unseen.
+    odd = any(one.name not in _SEGMENTS and not one.name.startswith("Z") for one in message)
+    return comments or odd or any(one.raw(5) for one in others)
 
 
 def _is_indicator(obx: Segment) -> bool:
