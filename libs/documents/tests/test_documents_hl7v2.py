@@ -123,6 +123,25 @@ def test_what_is_escaped_reads_back_as_it_was(text: str) -> None:
     assert not set(escape(text)) & set("|^~&\r\n")
 
 
+@pytest.mark.parametrize(
+    ("declared", "codec", "understood"),
+    [
+        ("8859/15", "utf-8", "UNICODE UTF-8"),
+        ("8859/15", "iso8859-15", "8859/15"),
+        ("UNICODE UTF-8", "iso8859-15", "8859/15"),
+        ("WINDOWS-1252", "iso8859-15", "8859/15"),
+        ("8859/1", "ascii", "8859/1"),
+        ("", "utf-8", "UNICODE UTF-8"),
+    ],
+)
+def test_an_answer_names_the_charset_it_is_written_in(declared: str, codec: str, understood: str) -> None:
+    name = "CH-ÉTÉ" if codec != "ascii" else "CH-ETE"
+    data = f"MSH|^~\\&|A|{name}|C|D|1||ADT^A28|1|P|2.5||||||{declared}\r".encode(codec)
+    answer = build_ack(parse(data), "AA", own_id="1", at=datetime(2026, 12, 1, tzinfo=UTC))
+    read = parse(answer)
+    assert (read.msh.value(18), read.msh.value(6), read.decoded.mismatch) == (understood, name, False)
+
+
 def test_three_capitals_alone_on_a_line_of_a_text_are_text() -> None:
     """A sender that does not escape its line ends: "RAS" and "IRM" are words, a segment would have fields."""
     data = (
