@@ -28,6 +28,7 @@ from navette_report.adapters import intake_worker
 from navette_report.adapters.intake_links import intake_desk
 from navette_report.adapters.intake_listener import ReportIntake
 from navette_report.adapters.intake_messages import MESSAGES, MessageStore
+from navette_report.domain.intake.reasons import REASONS
 from navette_report.use_cases import integrate_report_message
 from navette_sandbox.ports import free_port
 from pymongo import MongoClient
@@ -218,6 +219,8 @@ async def test_hostile_bytes_are_refused_and_recorded_and_the_same_connection_go
     kept = [row["reason"] for row in await rows(links) if row["state"] == "refused"]
     assert len(kept) == 9
     assert "framing_outside_frame" in kept
+    assert set(kept) <= set(REASONS), "each has a sentence of its own"
+    assert len({REASONS[reason] for reason in kept}) == len(set(kept)) > 5
 
 
 async def test_a_message_beyond_the_limit_is_refused_without_being_held(open_links: Any, oru: Any) -> None:

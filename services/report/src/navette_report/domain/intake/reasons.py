@@ -117,6 +117,17 @@ REASONS: Final[Mapping[str, tuple[WhoMustAct, str]]] = MappingProxyType(
         "several_messages": (_O, "Plusieurs messages sont collés en un seul : l’émetteur doit les séparer."),
         "several_patients": (_O, "Le message concerne plusieurs patients (PID) : l’émetteur doit les séparer."),
         "several_documents": (_O, "Le message décrit plusieurs documents (TXA) : l’émetteur doit les séparer."),
+        "no_msh": (_O, "Le message ne commence pas par un en-tête (MSH)."),
+        "delimiters": (_O, "Les séparateurs du message (MSH-1, MSH-2) sont absents, répétés ou inutilisables."),
+        "null_byte": (_O, "Le message contient des octets nuls."),
+        "too_many_segments": (_O, "Le message a trop de segments."),
+        "too_many_fields": (_O, "Un segment du message a trop de champs."),
+        "too_many_parts": (_O, "Un champ du message a trop de répétitions ou de composants."),
+        "framing_outside_frame": (_O, "Octets reçus en dehors de tout message : l’émetteur ne parle pas MLLP."),
+        "framing_restarted": (_O, "Un message a commencé avant la fin du précédent, qui est incomplet."),
+        "framing_end_without_cr": (_O, "La fin du message MLLP est incomplète (FS sans CR)."),
+        "framing_empty": (_O, "Le message MLLP est vide."),
+        "framing_truncated": (_O, "La connexion a été coupée au milieu du message."),
         "message_too_large": (_O, "Le message est trop volumineux."),
     }
 )
