@@ -127,6 +127,17 @@ async def test_a_message_that_must_wait_masks_the_draft_all_the_same(links: Any,
     assert await hidden(links, row["report_id"]) == {"hidden_from_patient", "hidden_from_professionals"}
 
 
+async def test_a_document_that_cannot_be_read_masks_the_draft_all_the_same(
+    links: Any, oru: Any, reference: Any
+) -> None:
+    await links.identify()
+    row = await links.take(oru())
+    broken = reference("oru_r01_legacy_pdf", MSH_10="O9", OBR_3="ACN778^OLDRIS", OBX_5="^application^pdf^Base64^!!!!")
+    late = await links.take(hiding(broken, "INVISIBLE_PATIENT"), "waiting")
+    assert late["reason"] == "document_unreadable"
+    assert await hidden(links, row["report_id"]) == {"hidden_from_patient"}
+
+
 async def test_a_mask_about_somebody_else_touches_no_draft(links: Any, oru: Any) -> None:
     await links.identify()
     row = await links.take(oru())

@@ -66,6 +66,15 @@ class Postponed(Forbidden):
         self.refers = refers
 
 
+class Unread(Unfit):
+    """The body cannot be read; what the message says beside it holds."""
+
+    def __init__(self, unfit: Unfit, told: ReceivedReport, source: Source) -> None:
+        super().__init__(unfit.reason, *unfit.remarks)
+        self.told = told
+        self.source = source
+
+
 async def integrate_report_message(
     uow: UnitOfWork, desk: IntakeDesk, message_id: str, *, into: str | None = None
 ) -> Settled | None:
@@ -86,7 +95,7 @@ async def integrate_report_message(
 
 
 def read_message(desk: IntakeDesk, row: Document, raw: bytes) -> tuple[ReceivedReport, Source]:
-    """The report in a stored message. Raises Unfit or Hl7Error."""
+    """The report in a stored message. Raises Unfit or Hl7Error; Unread when its body is what cannot be read."""
     rules = desk.rules
     if row["form"] == "json":
         return submitted.opened(raw, name=row["sender"])
@@ -95,7 +104,12 @@ def read_message(desk: IntakeDesk, row: Document, raw: bytes) -> tuple[ReceivedR
     if sender is None:
         raise Unfit("unknown_sender")
     site = desk.sites[sender.site_id]
-    report = read_report(message, sender, ipp_oid=site.ipp_oid, zone=desk.zone, production=rules.production)
+    try:
+        report = read_report(message, sender, ipp_oid=site.ipp_oid, zone=desk.zone, production=rules.production)
+    except Unfit as unfit:
+        if unfit.report is None:
+            raise
+        raise Unread(unfit, unfit.report, sender.source) from None
     return report, sender.source
 
 
@@ -128,7 +142,9 @@ async def _outcome(
     except Unfit as unfit:
         if tokens:
             await desk.keys(uow).wait_for(tokens)
-        if report is not None and source is not None:
+        if isinstance(unfit, Unread):
+            await _mask_meanwhile(uow, desk, unfit.told, unfit.source)
+        elif report is not None and source is not None:
             await _mask_meanwhile(uow, desk, report, source)
         waiting = Settled(MessageState.WAITING, unfit.reason, unfit.remarks, awaits=tokens, refers=refers)
         return waiting, source

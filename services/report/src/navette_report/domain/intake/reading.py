@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, tzinfo
 
 from navette_documents.errors import InvalidValue
@@ -47,13 +48,34 @@ def read_report(
     message: Message, sender: Sender, *, ipp_oid: str | None, zone: tzinfo, production: bool
 ) -> ReceivedReport:
     """What the message says. Raises Unfit or Hl7Error for one that says too little to be taken over."""
+
+    def report(body: Body, remarks: tuple[str, ...]) -> ReceivedReport:
+        return _told(message, sender, body, remarks, ipp_oid=ipp_oid, zone=zone, production=production)
+
+    try:
+        body, remarks = _body(message, doing_of(message))
+    except Unfit as unfit:
+        with suppress(Unfit):
+            unfit.report = report(Body(Form.NONE), unfit.remarks)
+        raise
+    return report(body, remarks)
+
+
+def _told(
+    message: Message,
+    sender: Sender,
+    body: Body,
+    remarks: tuple[str, ...],
+    *,
+    ipp_oid: str | None,
+    zone: tzinfo,
+    production: bool,
+) -> ReceivedReport:
     txa = message.get("TXA")
-    doing = doing_of(message)
-    body, remarks = _body(message, doing)
     correspondents, unidentified = correspondents_of(message, sender.professionals)
     odd = ("charset_mismatch",) if message.decoded.mismatch and message.decoded.declared else ()
     return ReceivedReport(
-        doing=doing,
+        doing=doing_of(message),
         document_id=_document_id(message),
         replaces_id="" if txa is None or not txa.value(13) else f"document:{_entity(txa, 13)}",
         final=is_final(message),
