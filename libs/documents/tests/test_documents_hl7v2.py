@@ -154,6 +154,11 @@ def test_three_capitals_alone_on_a_line_of_a_text_are_text() -> None:
     assert message.serialise() == data
 
 
+def test_a_text_of_very_many_such_words_is_read_line_by_line_and_not_anew_for_each() -> None:
+    message = parse(b"MSH|^~\\&|A|B|C|D|1||ORU^R01|1|P|2.5\rOBX|1|TX|c||" + b"RAS\r" * 200_000)
+    assert len(message.require("OBX").raw(5).split("\r")) == 200_000
+
+
 @pytest.mark.parametrize("code", [".sp999", ".br999", ".ce999", ".sp+999"])
 def test_no_escape_becomes_longer_than_it_is_written(code: str) -> None:
     bomb = f"\\{code}\\" * 1_000

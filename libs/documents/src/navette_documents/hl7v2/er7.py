@@ -216,11 +216,16 @@ def _delimiters(body: str) -> Delimiters:
 def _lines(body: str, delimiters: Delimiters) -> Iterator[tuple[str, str]]:
     """Segments with their ends. A line that starts no segment (a break inside a field) stays with the one before."""
     held: list[str] = []
+    mark, marks = delimiters.field, 0
     for line in _broken(body):
-        if held and _starts_segment(line, delimiters.field) and not _goes_on(held, line, delimiters.field):
-            yield _cut("".join(held))
-            held = []
+        if held and _starts_segment(line, mark):
+            # A name without fields ("RAS", "IRM") is a line of the text before it, when that is not closed yet.
+            word = mark not in line and marks == _TEXTS.get(held[0][:3])
+            if not word:
+                yield _cut("".join(held))
+                held, marks = [], 0
         held.append(line)
+        marks += line.count(mark)
     yield _cut("".join(held))
 
 
@@ -235,12 +240,6 @@ def _starts_segment(line: str, mark: str) -> bool:
     name = line[:3]
     known = len(name) == 3 and name.isascii() and name.isalnum() and name.upper() == name and not name[0].isdigit()
     return known and (len(line) == 3 or line[3] in (mark, "\r", "\n"))
-
-
-def _goes_on(held: list[str], line: str, mark: str) -> bool:
-    """Whether a name without fields ("RAS", "IRM") is a line of the text before it, which is not closed yet."""
-    text = _TEXTS.get(held[0][:3])
-    return text is not None and mark not in line and sum(one.count(mark) for one in held) == text
 
 
 def _cut(chunk: str) -> tuple[str, str]:
