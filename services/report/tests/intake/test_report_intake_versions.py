@@ -53,6 +53,19 @@ async def test_a_document_that_becomes_authenticated_by_t04_may_be_signed(links:
     assert (await links.sign(draft)).status_code == 200
 
 
+async def test_a_change_of_status_alone_changes_no_text_and_is_no_other_content(links: Any, reference: Any) -> None:
+    patient = await links.identify()
+    draft = await links.draft(patient, findings="", conclusion="", exam=_exam())
+    await links.take(reference("mdm_t02_legacy_text", TXA_17="PA"), "to_review")
+    status = {"MSH_9": "MDM^T04^MDM_T02", "OBX_5": "", "TXA_17": "AU"}
+    await links.take(reference("mdm_t02_legacy_text", MSH_10="O8", **status))
+    # The same text once more is still the same text.
+    await links.take(reference("mdm_t02_legacy_text", MSH_10="O9"), "duplicate")
+    empty = await links.take(reference("mdm_t02_legacy_text", MSH_10="O10", OBX_11="C", **status), "waiting")
+    assert empty["reason"] == "body_missing"
+    assert (await links.report(draft))["content"]["conclusion"] == "normal & sans particularité."
+
+
 async def test_a_text_somebody_here_took_over_is_never_overwritten(links: Any, oru: Any) -> None:
     await links.identify()
     row = await links.take(oru(OBR_25="P"), "to_review")

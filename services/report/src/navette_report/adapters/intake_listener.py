@@ -25,7 +25,7 @@ from navette_report.use_cases.receive_report_message import (
 
 log = structlog.get_logger("navette.intake")
 
-_LARGE = 2 * 1024 * 1024
+_LARGE = 256 * 1024
 """Bytes from which a message is prepared in a thread, so that the small ones of others do not wait for it."""
 
 

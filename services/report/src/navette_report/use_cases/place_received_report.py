@@ -106,6 +106,8 @@ class _Placing:
     async def correct(self) -> Settled:
         """Another text for a report that is known: of its draft, or of its next version."""
         report = self._report
+        if report.body.form is Form.NONE:
+            raise Unfit("body_missing")
         named = await self._book.find(self._token)
         original = await self._book.find(self._arrival.token(report.replaces_id)) if report.replaces_id else named
         if named is not None and named.digest == self._digest:
@@ -206,9 +208,13 @@ class _Placing:
         """Nothing new, unless the message hides what the first one did not."""
         wanted = self._report.choices
         if found.draft is not None:
-            if self._masked(found) == found:
+            masked = self._masked(found)
+            if masked == found:
                 return self._settled(found, MessageState.DUPLICATE)
-            return await self._kept(found, "report.choose")
+            saved = await self._reports.save(masked)
+            await self._recorded(saved, "report.choose")
+            late = self._masked_late(saved)
+            return self._settled(saved, MessageState.TO_REVIEW if late else MessageState.INTEGRATED, *late)
         asked_before = {one.name for one in found.current.choices if one.value}
         if found.current.state is not State.WITHDRAWN and not wanted.keys() <= asked_before:
             raise Unfit("mask_after_signature")
@@ -221,8 +227,13 @@ class _Placing:
     async def _kept(self, changed: Report, action: str) -> Settled:
         saved = await self._reports.save(self._masked(changed))
         await self._recorded(saved, action)
-        late = acts.closed_choices(saved, standing(saved.current.choices)) if self._report.choices else ()
-        return await self._remembered(saved, *(("mask_too_late",) if late else ()))
+        return await self._remembered(saved, *self._masked_late(saved))
+
+    def _masked_late(self, saved: Report) -> tuple[str, ...]:
+        """Whether a mask hides what an earlier version showed, as a remark."""
+        wanted = self._report.choices
+        late = wanted and acts.closed_choices(saved, standing(saved.current.choices))
+        return ("mask_too_late",) if late else ()
 
     async def _recorded(self, report: Report, action: str) -> None:
         actor = self._arrival.source.actor
@@ -230,7 +241,8 @@ class _Placing:
 
     async def _remembered(self, made: Report, *remarks: str) -> Settled:
         arrival, body = self._arrival, self._report.body
-        await self._book.put(KnownDocument(self._token, made.report_id, arrival.message_id, self._digest))
+        if body.form is not Form.NONE:  # a change of status alone brings no other content
+            await self._book.put(KnownDocument(self._token, made.report_id, arrival.message_id, self._digest))
         if body.original:
             await documents.store(
                 self._uow,
