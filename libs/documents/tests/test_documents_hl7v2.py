@@ -123,6 +123,54 @@ def test_what_is_escaped_reads_back_as_it_was(text: str) -> None:
     assert not set(escape(text)) & set("|^~&\r\n")
 
 
+@pytest.mark.parametrize(
+    ("declared", "codec", "understood"),
+    [
+        ("8859/15", "utf-8", "UNICODE UTF-8"),
+        ("8859/15", "iso8859-15", "8859/15"),
+        ("UNICODE UTF-8", "iso8859-15", "8859/15"),
+        ("WINDOWS-1252", "iso8859-15", "8859/15"),
+        ("8859/1", "ascii", "8859/1"),
+        ("", "utf-8", "UNICODE UTF-8"),
+    ],
+)
+def test_an_answer_names_the_charset_it_is_written_in(declared: str, codec: str, understood: str) -> None:
+    name = "CH-ÉTÉ" if codec != "ascii" else "CH-ETE"
+    data = f"MSH|^~\\&|A|{name}|C|D|1||ADT^A28|1|P|2.5||||||{declared}\r".encode(codec)
+    answer = build_ack(parse(data), "AA", own_id="1", at=datetime(2026, 12, 1, tzinfo=UTC))
+    read = parse(answer)
+    assert (read.msh.value(18), read.msh.value(6), read.decoded.mismatch) == (understood, name, False)
+
+
+def test_three_capitals_alone_on_a_line_of_a_text_are_text() -> None:
+    """A sender that does not escape its line ends: "RAS" and "IRM" are words, a segment would have fields."""
+    data = (
+        b"MSH|^~\\&|A|B|C|D|1||ORU^R01|1|P|2.5\rPV1\rOBX|1|TX|c||Poumons :\rRAS\rIRM\rfin.||||||F\rPV1\rNTE|1||mot\rRAS"
+    )
+    message = parse(data)
+    assert [one.name for one in message] == ["MSH", "PV1", "OBX", "PV1", "NTE"]
+    assert message.require("OBX").raw(5) == "Poumons :\rRAS\rIRM\rfin."
+    assert message.require("NTE").raw(3) == "mot\rRAS"
+    assert message.serialise() == data
+
+
+def test_a_text_of_very_many_such_words_is_read_line_by_line_and_not_anew_for_each() -> None:
+    message = parse(b"MSH|^~\\&|A|B|C|D|1||ORU^R01|1|P|2.5\rOBX|1|TX|c||" + b"RAS\r" * 200_000)
+    assert len(message.require("OBX").raw(5).split("\r")) == 200_000
+
+
+@pytest.mark.parametrize("code", [".sp999", ".br999", ".ce999", ".sp+999"])
+def test_no_escape_becomes_longer_than_it_is_written(code: str) -> None:
+    bomb = f"\\{code}\\" * 1_000
+    assert len(unescape(bomb)) <= len(bomb)
+
+
+def test_layout_of_formatted_text_leaves_the_words_apart() -> None:
+    text = r"\.in4\Poumons\.ti-2\clairs\.sp2\.\.ce\Conclusion\.fi\normale\.nf\."
+    assert unescape(text).split() == ["Poumons", "clairs", ".", "Conclusion", "normale", "."]
+    assert unescape(r"a\.sp3\b\.ce\c") == "a\n\n\nb\nc"
+
+
 def test_unknown_escapes_stay_and_hexadecimal_and_breaks_are_read() -> None:
     assert unescape(r"a\Zq\b\.br\c\XC3A9\d\E\\T") == "a\\Zq\\b\ncéd\\\\T"
 

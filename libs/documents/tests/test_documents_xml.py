@@ -1,6 +1,7 @@
 """XML from outside: each attack is refused by name, before it costs anything."""
 
 import pytest
+from navette_documents import xml
 from navette_documents.xml import XmlRefused, parse_xml
 
 
@@ -65,3 +66,13 @@ def test_a_refusal_never_quotes_the_document() -> None:
 def test_a_large_pdf_in_base64_is_no_attack() -> None:
     text = b"QUJD" * 3_000_000
     assert parse_xml(b"<a>" + text + b"</a>").text == text.decode()
+
+
+@pytest.mark.parametrize("many", [b"<a/>", b"<!---->", b"<?p?>", b"<a b='c'/>"])
+def test_a_document_of_very_many_nodes_is_refused_before_a_tree_is_built(
+    many: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert parse_xml(b"<d>" + many * 400 + b"</d>", max_nodes=1_000).tag == "d"
+    monkeypatch.setattr(xml.etree, "fromstring", lambda *_: pytest.fail("the tree was built"))
+    with pytest.raises(XmlRefused, match="nodes"):
+        parse_xml(b"<d>" + many * 1_001 + b"</d>", max_nodes=1_000)

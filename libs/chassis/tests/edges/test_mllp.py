@@ -17,6 +17,7 @@ from navette_chassis.mllp import (
     Frame,
     FrameDecoder,
     Listener,
+    ListenerUnavailable,
     Malformed,
     MllpClient,
     MllpServer,
@@ -28,8 +29,10 @@ from navette_chassis.mllp import (
     origin_of,
     outcome_of,
 )
+from navette_chassis.telemetry.metrics import Metrics, metrics, use
 from navette_chassis.testing import until
 from navette_sandbox.pki import Pki
+from structlog.testing import capture_logs
 
 pytestmark = pytest.mark.dsr("RIS.INS.55")
 
@@ -285,6 +288,42 @@ async def test_with_tls_a_peer_without_a_good_certificate_is_not_heard(desk: Des
         assert (await plain.send(adt("1"), "1")).code == ""
         await plain.close()
     assert desk.taken == []
+
+
+@pytest.mark.parametrize(
+    ("pair", "reason"),
+    [(None, "peer_did_not_return_a_certificate"), ("rogue-client", "certificate_verify_failed")],
+)
+async def test_a_handshake_that_fails_leaves_a_line_and_a_count(
+    desk: Desk, pki: Pki, pair: str | None, reason: str
+) -> None:
+    before = metrics()
+    use(Metrics())
+    try:
+        async with serving(desk, server_tls(pki)) as server:
+            with capture_logs() as lines:
+                client = client_of(server, pki, pair)
+                assert (await client.send(adt("1"), "1")).code == ""
+                await client.close()
+                await until(lambda: lines)
+        (line_,) = [one for one in lines if one["event"] == "mllp.handshake_failed"]
+        assert (line_["name"], line_["reason"]) == ("pam", reason)
+        assert 'navette_mllp_refused_total{listener="pam",reason="tls_handshake"} 1' in metrics().text()
+    finally:
+        use(before)
+
+
+async def test_a_port_that_is_taken_is_said_with_the_name_of_the_listener(desk: Desk) -> None:
+    async with serving(desk) as server:
+        second = MllpServer(Listener("receipts", port=server.port), desk)
+        with (
+            capture_logs() as lines,
+            pytest.raises(ListenerUnavailable, match=f"receipts .*:{server.port}: EADDRINUSE"),
+        ):
+            await second.start()
+        (line_,) = lines
+        assert (line_["event"], line_["name"], line_["port"]) == ("mllp.not_listening", "receipts", server.port)
+        assert (line_["log_level"], line_["reason"]) == ("error", "EADDRINUSE")
 
 
 async def test_the_client_keeps_its_connection_and_survives_a_server_that_restarts(desk: Desk) -> None:

@@ -20,6 +20,9 @@ from navette_documents.codes import CCAM, MODALITY_QUALIFIER, REGION_QUALIFIER, 
 from navette_documents.errors import InvalidValue
 from navette_documents.xml import DEFAULT_MAX_BYTES, parse_xml
 
+MAX_NODES = 300_000
+"""Of a CDA: some hundred times those of a structured imaging report."""
+
 NAMESPACE = "urn:hl7-org:v3"
 DICOM_NAMESPACE = "urn:dicom-org:ps3-20"
 _NS = {"h": NAMESPACE, "d": DICOM_NAMESPACE}
@@ -36,7 +39,7 @@ def read_header(cda: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES) -> CdaHeader:
     Raises XmlRefused when the XML is not acceptable, InvalidValue (field = path of the element, rule =
     "missing", "root" or "value") when a part every imaging report has is not there. No value is quoted.
     """
-    root = parse_xml(cda, max_bytes=max_bytes)
+    root = parse_xml(cda, max_bytes=max_bytes, max_nodes=MAX_NODES)
     if root.tag != f"{{{NAMESPACE}}}ClinicalDocument":
         raise InvalidValue("ClinicalDocument", "root")
     return CdaHeader(

@@ -220,6 +220,17 @@ async def test_a_requester_without_national_number_is_for_somebody_to_complete(l
     assert (await links.report(row["report_id"]))["content"]["correspondents"] == []
 
 
+@pytest.mark.parametrize("name", ["R" * 201, "REFE\x01RENT"])
+async def test_a_requester_whose_name_cannot_be_printed_is_for_somebody_to_complete(
+    links: Any, oru: Any, name: str
+) -> None:
+    await links.identify()
+    row = await links.take(oru(OBR_16=f"899700000001^{name}^CAMILLE"), "to_review")
+    assert row["remarks"] == ["requester_name_refused"]
+    (asked,) = (await links.ask("GET", "/intake/messages"))["messages"]
+    assert asked["who_must_act"] == "secretary"
+
+
 async def test_what_was_left_to_complete_is_done_once_the_report_is_signed(links: Any, oru: Any) -> None:
     await links.identify()
     row = await links.take(oru(OBR_16="77^REFERENT^CAMILLE"), "to_review")

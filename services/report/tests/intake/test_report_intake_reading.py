@@ -105,6 +105,34 @@ def test_repetitions_of_a_text_field_are_lines_and_empty_ones_blank_lines(read: 
 
 
 @pytest.mark.parametrize(
+    ("request_says", "parts_say", "doing", "final"),
+    [
+        ("", "FFFF", Doing.FILE, True),
+        ("", "FFPF", Doing.FILE, False),
+        ("F", "FFRF", Doing.FILE, False),
+        ("P", "FFFF", Doing.FILE, False),
+        ("", "PPCP", Doing.CORRECT, False),
+        ("", "FFFC", Doing.CORRECT, True),
+        ("C", "FFFF", Doing.CORRECT, True),
+        ("C", "FFFP", Doing.CORRECT, False),
+        ("", "DFFF", Doing.FILE, True),
+        ("", "FWFF", Doing.FILE, True),
+        ("", "DXWD", Doing.CANCEL, True),
+        ("X", "FFFF", Doing.CANCEL, True),
+    ],
+)
+def test_the_least_final_part_says_how_final_the_report_is(
+    read: Any, reference: Any, request_says: str, parts_say: str, doing: Doing, final: bool
+) -> None:
+    head, *lines = reference("oru_r01_legacy_text", OBR_25=request_says).split(b"OBX|")
+    said = [line.replace(b"|F\r", f"|{one}\r".encode()) for line, one in zip(lines, parts_say, strict=True)]
+    # What an indicator says of itself says nothing of the report.
+    indicator = b"5|CE|MASQUE_PS^x^MetaDMPMSS||N||||||P\r"
+    one = read(b"OBX|".join((head, *said, indicator)))
+    assert (one.doing, one.final) == (doing, final)
+
+
+@pytest.mark.parametrize(
     "field",
     [
         "^application^pdf^Base64^{}",
@@ -341,6 +369,25 @@ def test_z_segments_and_unknown_ones_may_stand_anywhere(read: Any, reference: An
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_word_in_capitals_on_a_line_of_its_own_is_kept_or_told(read: Any, reference: Any) -> None:
+    kept = read(reference("mdm_t02_legacy_text", OBX_5="Poumons :\rRAS\rCONCLUSION : normal"))
+    assert dict(kept.body.sections) == {"findings": "Poumons :\nRAS", "conclusion": "normal"}
+    assert "partly_taken" not in kept.remarks
+    # With fields behind it, it cannot be told from a segment.
+    for odd in (reference("mdm_t02_legacy_text", OBX_5="Poumons :\rRAS"), reference("oru_r01_legacy_text") + b"RAS\r"):
+        assert "partly_taken" in read(odd).remarks
+
+
+def test_what_is_small_on_the_wire_and_huge_in_memory_waits_with_its_reason(read: Any, reference: Any) -> None:
+    empty = b"<?xml version='1.0'?><ClinicalDocument xmlns='urn:hl7-org:v3'>" + b"<a/>" * 400_000
+    for document in (b"{\\rtf1" + b"{" * 100_000, empty + b"</ClinicalDocument>"):
+        field = f"^TEXT^XML^Base64^{base64.b64encode(document).decode()}"
+        with pytest.raises(Unfit, match="document_too_complex"):
+            read(reference("oru_r01_legacy_pdf", OBX_5=field))
+    blank = read(reference("mdm_t02_legacy_text", OBX_5="Un" + "\\.sp999\\" * 5_000 + "deux"))
+    assert len(blank.body.sections["findings"]) < 50_000
 
 
 def test_rtf_loses_its_form_and_keeps_its_words(read: Any, reference: Any) -> None:

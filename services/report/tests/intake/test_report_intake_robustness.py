@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -10,18 +11,25 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from navette_chassis import TlsFiles
-from navette_chassis.mllp import Destination, mllp_client
+from navette_chassis.mllp import Destination, Peer, mllp_client
 from navette_documents.hl7v2 import parse, read_ack
+from navette_documents.sites import load_sites
 from navette_report.adapters import intake_worker
-from navette_report.adapters.intake_messages import MESSAGES
+from navette_report.adapters.intake_links import intake_desk
+from navette_report.adapters.intake_listener import ReportIntake
+from navette_report.adapters.intake_messages import MESSAGES, MessageStore
+from navette_report.domain.intake.reasons import REASONS
+from navette_report.use_cases import integrate_report_message
 from navette_sandbox.ports import free_port
 from pymongo import MongoClient
 
@@ -101,6 +109,49 @@ async def test_other_bytes_under_a_known_number_are_refused_and_kept(links: Any,
     assert (done["state"], done["reason"]) == ("waiting", "changed_without_correction")
 
 
+async def test_of_two_processes_that_receive_one_number_at_once_only_one_accepts(
+    links: Any, oru: Any, monkeypatch: Any
+) -> None:
+    """Both look before either writes: one is accepted, the other refused for its number and kept."""
+    both_looked, earlier = asyncio.Barrier(2), MessageStore.earlier
+    looks = itertools.count()
+
+    async def look(self: Any, keys: Any) -> Any:
+        found = await earlier(self, keys)
+        if next(looks) < 2:
+            await both_looked.wait()
+        return found
+
+    monkeypatch.setattr(MessageStore, "earlier", look)
+    sites = load_sites(links.settings.required_sites_file().read_bytes())
+    desk = intake_desk(links.service, links.settings, sites, ZoneInfo("Europe/Paris"))
+    limits = {"stored": lambda: None, "max_items": 1, "max_bytes": 1_000_000}
+
+    async def process(data: bytes) -> str:
+        async with ReportIntake(links.service, desk.rules, **limits).running() as intake:
+            return str(read_ack(await intake.received(data, Peer("intake", None))).code)
+
+    answers = await asyncio.gather(process(oru()), process(oru(OBX_5="CONCLUSION : autre chose")))
+    assert sorted(answers) == ["AA", "AE"]
+    kept = {row["ack_code"]: row for row in await rows(links)}
+    assert (kept["AE"]["reason"], len(kept)) == ("control_id_reused", 2)
+
+
+async def test_a_number_accepted_meanwhile_is_not_accepted_again_for_what_was_put_off(
+    links: Any, oru: Any, tmp_path: Path
+) -> None:
+    """The first was answered "later", another took its number, and the first comes again."""
+    senders = tmp_path / "senders.json"
+    known = senders.read_text()
+    senders.write_text("[]")
+    assert (await links.send(oru())).code == "AR"
+    senders.write_text(known)
+    assert (await links.send(oru(OBX_5="CONCLUSION : autre chose"))).code == "AA"
+    again = await links.send(oru())
+    assert (again.code, again.conditions) == ("AE", ("199",))
+    assert [row["ack_code"] for row in await rows(links)] == ["AR", "AA"]
+
+
 async def test_a_sender_configured_later_is_heard_when_it_comes_again_or_is_replayed(
     links: Any, oru: Any, tmp_path: Path
 ) -> None:
@@ -168,6 +219,8 @@ async def test_hostile_bytes_are_refused_and_recorded_and_the_same_connection_go
     kept = [row["reason"] for row in await rows(links) if row["state"] == "refused"]
     assert len(kept) == 9
     assert "framing_outside_frame" in kept
+    assert set(kept) <= set(REASONS), "each has a sentence of its own"
+    assert len({REASONS[reason] for reason in kept}) == len(set(kept)) > 5
 
 
 async def test_a_message_beyond_the_limit_is_refused_without_being_held(open_links: Any, oru: Any) -> None:
@@ -175,7 +228,8 @@ async def test_a_message_beyond_the_limit_is_refused_without_being_held(open_lin
         await links.identify()
         large = oru(MSH_10="L1") + b"NTE|1||" + b"x" * 30_000
         answer = await links.send(large)
-        assert answer.code == "AR"
+        # Not AR: a sender would send it again for ever.
+        assert (answer.code, answer.control_id) == ("AE", "L1")
         assert (await links.send(oru())).code == "AA"
         refused = (await rows(links))[0]
         assert (refused["reason"], refused["whole"]) == ("message_too_large", False)
@@ -195,6 +249,33 @@ async def test_a_large_message_is_kept_in_pieces_and_read_whole(links: Any, refe
     row = await links.take(data, "to_review")
     async with links.caller("secretary") as http:
         assert (await http.get(f"/reports/{row['report_id']}/received")).content == pdf
+
+
+async def test_other_senders_are_answered_while_a_large_report_is_read(
+    links: Any, reference: Any, oru: Any, monkeypatch: Any
+) -> None:
+    import base64
+
+    await links.identify()
+    read, begun, answered = integrate_report_message.read_report, threading.Event(), threading.Event()
+    order = []
+
+    def slowly(message: Any, *arguments: Any, **more: Any) -> Any:
+        if message.control_id == "LARGE":
+            begun.set()
+            answered.wait(20)  # nobody is answered where this keeps the loop
+            order.append("read")
+        return read(message, *arguments, **more)
+
+    monkeypatch.setattr(integrate_report_message, "read_report", slowly)
+    rtf = base64.b64encode(b"{\\rtf1 CONCLUSION : longue." + b"\\par " * 200_000 + b"}").decode()
+    await links.send(reference("oru_r01_legacy_pdf", MSH_10="LARGE", OBX_5=f"^TEXT^RTF^Base64^{rtf}"))
+    assert await asyncio.to_thread(begun.wait, 30)
+    assert (await links.send(oru())).code == "AA"
+    order.append("answered")
+    answered.set()
+    assert (await links.row("LARGE"))["state"] == "waiting"
+    assert order == ["answered", "read"]
 
 
 async def test_a_message_that_breaks_the_program_is_kept_and_does_not_stop_those_behind_it(

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from navette_documents.hl7v2 import read_ack
+from navette_report.adapters import intake_worker
+from navette_report.adapters.reports import REPORTS
+from navette_report.domain.lifecycle import Forbidden
 
 
 async def test_the_same_report_under_another_message_number_changes_nothing(links: Any, oru: Any) -> None:
@@ -49,6 +53,19 @@ async def test_a_document_that_becomes_authenticated_by_t04_may_be_signed(links:
     assert (await links.sign(draft)).status_code == 200
 
 
+async def test_a_change_of_status_alone_changes_no_text_and_is_no_other_content(links: Any, reference: Any) -> None:
+    patient = await links.identify()
+    draft = await links.draft(patient, findings="", conclusion="", exam=_exam())
+    await links.take(reference("mdm_t02_legacy_text", TXA_17="PA"), "to_review")
+    status = {"MSH_9": "MDM^T04^MDM_T02", "OBX_5": "", "TXA_17": "AU"}
+    await links.take(reference("mdm_t02_legacy_text", MSH_10="O8", **status))
+    # The same text once more is still the same text.
+    await links.take(reference("mdm_t02_legacy_text", MSH_10="O9"), "duplicate")
+    empty = await links.take(reference("mdm_t02_legacy_text", MSH_10="O10", OBX_11="C", **status), "waiting")
+    assert empty["reason"] == "body_missing"
+    assert (await links.report(draft))["content"]["conclusion"] == "normal & sans particularité."
+
+
 async def test_a_text_somebody_here_took_over_is_never_overwritten(links: Any, oru: Any) -> None:
     await links.identify()
     row = await links.take(oru(OBR_25="P"), "to_review")
@@ -75,6 +92,42 @@ async def test_a_correction_of_a_signed_report_is_the_draft_of_its_next_version(
     await links.composed(row["report_id"])
     again = await links.take(oru(MSH_10="O10", OBR_25="C", OBX_5="RESULTAT : revu~CONCLUSION : corrigé"), "duplicate")
     assert again["report_id"] == row["report_id"]
+
+
+async def test_corrections_that_meet_a_report_being_composed_keep_their_order(
+    links: Any, oru: Any, monkeypatch: Any
+) -> None:
+    """Its document is ready between the two: the one that was too early is not applied after the other."""
+    await links.identify()
+    row = await links.take(oru())
+    assert (await links.sign(row["report_id"])).status_code == 200
+    await links.composed(row["report_id"])
+    report = {"_id": row["report_id"]}
+
+    async def stands(state: str) -> None:
+        await links.service.database[REPORTS].update_one(report, {"$set": {"report.versions.0.state": state}})
+
+    integrate = intake_worker.integrate_report_message
+    met = []
+
+    async def composed_once_it_was_too_early(*arguments: Any) -> Any:
+        try:
+            return await integrate(*arguments)
+        except Forbidden as refused:
+            met.append(refused.rule)
+            await stands("composed")
+            raise
+
+    monkeypatch.setattr(intake_worker, "integrate_report_message", composed_once_it_was_too_early)
+    await stands("signed")
+    first = oru(MSH_10="M1", OBR_25="C", OBX_5="RESULTAT : un~CONCLUSION : première correction")
+    second = oru(MSH_10="M2", OBR_25="C", OBX_5="RESULTAT : deux~CONCLUSION : seconde correction")
+    answers = await links.raw(b"\x0b" + first + b"\x1c\r\x0b" + second + b"\x1c\r", framed=False)
+    assert read_ack(answers).code == "AA"
+    await links.become("M1", "integrated")
+    await links.become("M2", "integrated")
+    assert met[0] == "replace_not_allowed_when_signed"
+    assert "seconde" in (await links.report(row["report_id"]))["content"]["conclusion"]
 
 
 async def test_a_t10_must_name_the_last_document(links: Any, reference: Any) -> None:

@@ -7,7 +7,7 @@ from navette_chassis.mllp.client import Destination, MllpClient, Reply, mllp_cli
 from navette_chassis.mllp.framing import Frame, FrameDecoder, Malformed, Refusal, frame
 from navette_chassis.mllp.intake import DurableIntake, Takes, origin_of
 from navette_chassis.mllp.resource import LISTENING_MODES, mllp_listener
-from navette_chassis.mllp.server import Listener, MllpHandler, MllpServer, Peer
+from navette_chassis.mllp.server import Listener, ListenerUnavailable, MllpHandler, MllpServer, Peer
 
 __all__ = [
     "LISTENING_MODES",
@@ -16,6 +16,7 @@ __all__ = [
     "Frame",
     "FrameDecoder",
     "Listener",
+    "ListenerUnavailable",
     "Malformed",
     "MllpClient",
     "MllpHandler",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 import structlog
 
 from navette_chassis.mllp.framing import Frame, FrameDecoder, Malformed, Refusal, frame
+from navette_chassis.mllp.handshake import tell_failures
 from navette_chassis.telemetry import redact
 from navette_chassis.telemetry.metrics import metrics
 
@@ -49,6 +51,14 @@ class Peer:
     """Common name of the client certificate, None without one."""
     alternatives: tuple[str, ...] = ()
     """Its other names: `subjectAltName`, type DNS."""
+
+
+class ListenerUnavailable(OSError):  # noqa: N818 - read as "raise ListenerUnavailable"
+    """A listener cannot be opened; the message names it, its address and why."""
+
+    def __init__(self, listener: Listener, error: OSError) -> None:
+        self.why = errno.errorcode.get(error.errno or 0, type(error).__name__)
+        super().__init__(f"listener {listener.name} cannot listen on {listener.host}:{listener.port}: {self.why}")
 
 
 class MllpHandler(Protocol):
@@ -92,15 +102,22 @@ class MllpServer:
         return port
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the port cannot be had."""
-        self._server = await asyncio.start_server(
-            self._accepted,
-            self.listener.host,
-            self.listener.port,
-            limit=_READ,
-            ssl=self._tls,
-            ssl_handshake_timeout=None if self._tls is None else self.listener.handshake_seconds,
-        )
+        """Listen. Raises ListenerUnavailable when the port cannot be had."""
+        if self._tls is not None:
+            tell_failures(self._tls, self._note_handshake)
+        try:
+            self._server = await asyncio.start_server(
+                self._accepted,
+                self.listener.host,
+                self.listener.port,
+                limit=_READ,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else self.listener.handshake_seconds,
+            )
+        except OSError as error:
+            unavailable = ListenerUnavailable(self.listener, error)
+            log.error("mllp.not_listening", name=self.listener.name, port=self.listener.port, reason=unavailable.why)  # noqa: TRY400 - the reason is all there is
+            raise unavailable from None
         log.info("mllp.listening", name=self.listener.name, port=self.port)
 
     async def stop(self) -> None:
@@ -143,6 +160,10 @@ class MllpServer:
             writer.close()
             with contextlib.suppress(OSError, TimeoutError):
                 await asyncio.wait_for(writer.wait_closed(), 1.0)
+
+    def _note_handshake(self, reason: str) -> None:
+        log.warning("mllp.handshake_failed", name=self.listener.name, reason=reason)
+        self._note_refusal("tls_handshake")
 
     def _note_refusal(self, reason: str) -> None:
         metrics().count("navette_mllp_refused", listener=self.listener.name, reason=reason)

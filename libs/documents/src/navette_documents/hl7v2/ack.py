@@ -59,7 +59,7 @@ def build_ack(message: Message, code: AckCode, *, own_id: str, at: datetime, err
         11: processing or "P",
         12: version or "2.5",
         17: "FRA",
-        18: message.decoded.declared or message.charset,
+        18: message.charset,  # what was understood, and what this answer is written in
     }
     answer = [("MSH", header), ("MSA", {1: code, 2: escape(msh.value(10)[:_LONGEST])})]
     return _written([*answer, *(("ERR", _err(one)) for one in errors)], message.charset)

@@ -12,6 +12,8 @@ from navette_documents.hl7v2.errors import Hl7Error, Location, MessageError
 from navette_documents.hl7v2.escapes import Delimiters, unescape
 
 _LEADING = "\ufeff \t\r\n"
+_TEXTS = {"OBX": 5, "NTE": 3}
+"""Fields of words that people wrote in lines."""
 _LINE = re.compile(r"[^\r\n]*[\r\n]+|[^\r\n]+\Z")
 
 
@@ -214,11 +216,16 @@ def _delimiters(body: str) -> Delimiters:
 def _lines(body: str, delimiters: Delimiters) -> Iterator[tuple[str, str]]:
     """Segments with their ends. A line that starts no segment (a break inside a field) stays with the one before."""
     held: list[str] = []
+    mark, marks = delimiters.field, 0
     for line in _broken(body):
-        if held and _starts_segment(line, delimiters.field):
-            yield _cut("".join(held))
-            held = []
+        if held and _starts_segment(line, mark):
+            # A name without fields ("RAS", "IRM") is a line of the text before it, when that is not closed yet.
+            word = mark not in line and marks == _TEXTS.get(held[0][:3])
+            if not word:
+                yield _cut("".join(held))
+                held, marks = [], 0
         held.append(line)
+        marks += line.count(mark)
     yield _cut("".join(held))
 
 

@@ -1,4 +1,4 @@
-r"""Escape sequences of ER7: \F\ \S\ \T\ \R\ \E\, \Xhh\ and the line breaks of FT (spec/hl7v2.md §2.1)."""
+r"""Escape sequences of ER7: \F\ \S\ \T\ \R\ \E\, \Xhh\ and the formatting of FT (spec/hl7v2.md §2.1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 
 _HEX = re.compile(r"X(?:[0-9A-Fa-f]{2})+")
-_BREAKS = re.compile(r"\.(?:br|sp)(?:\s*\+?(\d{1,3}))?", re.IGNORECASE)
+_BREAKS = re.compile(r"\.(?:br|sp|ce)(?:\s*\+?(\d{1,3}))?", re.IGNORECASE)
+_LAYOUT = re.compile(r"\.(?:in|ti|fi|nf)(?:\s*[+-]?\d{1,3})?", re.IGNORECASE)
+"""Indents and filling: layout that plain text has not, but words must not run together for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +83,8 @@ def _meaning(code: str, delimiters: Delimiters) -> str | None:
             return data.decode("utf-8")
         except UnicodeDecodeError:
             return data.decode("iso8859-15")
+    if _LAYOUT.fullmatch(code):
+        return " "
     lines = _BREAKS.fullmatch(code)
-    return None if lines is None else "\n" * max(1, int(lines.group(1) or 1))
+    # Never longer than it is written: many a `\.sp999\` would fill the memory with blank lines.
+    return None if lines is None else "\n" * min(max(1, int(lines.group(1) or 1)), len(code))

@@ -120,8 +120,11 @@ def _tls(settings: IntakeSettings) -> TlsFiles | None:
 
 
 def _keep(service: Service) -> None:
-    """Indexes. One message under one number is stored once, whatever arrives at the same instant."""
+    """Indexes. One message under one number is stored once, and one content of a number is accepted, whatever
+    arrives at the same instant.
+    """
     service.index(MESSAGES, [("key", 1), ("digest", 1)], unique=True)
+    service.index(MESSAGES, "key", unique=True, partial={"ack_code": "AA"})
     service.index(MESSAGES, [("state", 1), ("_id", 1)])
     # A message has neither when it arrives: nothing is indexed while its sender waits for the answer.
     service.index(MESSAGES, [("awaits", 1), ("state", 1)], partial={"awaits": {"$exists": True}})

@@ -14,6 +14,7 @@ from navette_chassis.telemetry import redact
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from navette_report.use_cases.receive_report_message import (
+    TOO_LARGE,
     IntakeRules,
     Prepared,
     later_ack,
@@ -24,7 +25,7 @@ from navette_report.use_cases.receive_report_message import (
 
 log = structlog.get_logger("navette.intake")
 
-_LARGE = 2 * 1024 * 1024
+_LARGE = 256 * 1024
 """Bytes from which a message is prepared in a thread, so that the small ones of others do not wait for it."""
 
 
@@ -66,7 +67,7 @@ class ReportIntake:
 
     async def refused(self, piece: Malformed, peer: Peer) -> bytes | None:
         """See ``MllpHandler``. Noise between frames is kept but not answered: nobody asked anything."""
-        reason = "message_too_large" if piece.why is Refusal.TOO_LARGE else f"framing_{piece.why.value}"
+        reason = TOO_LARGE if piece.why is Refusal.TOO_LARGE else f"framing_{piece.why.value}"
         now = self._service.clock.now()
         prepared = prepare_refused(self._rules, piece.evidence, origin_of(peer), now, reason, whole=False)
         answer = await self._durable(prepared, piece.evidence, peer)

@@ -203,8 +203,19 @@ class MessageStore:
 
     async def waits_before(self, message_id: str, refers: Sequence[str]) -> bool:
         """Whether an earlier message about one of these names still waits."""
-        query = {"refers": {"$in": list(refers)}, "state": MessageState.WAITING.value, "_id": {"$lt": message_id}}
+        return await self._earlier_is(MessageState.WAITING, message_id, refers)
+
+    async def due_before(self, message_id: str, refers: Sequence[str]) -> bool:
+        """Whether an earlier message about one of these names was postponed, or let go, and is still due."""
+        return await self._earlier_is(MessageState.RECEIVED, message_id, refers)
+
+    async def _earlier_is(self, state: MessageState, message_id: str, refers: Sequence[str]) -> bool:
+        query = {"refers": {"$in": list(refers)}, "state": state.value, "_id": {"$lt": message_id}}
         return await self._messages.find_one(query, {"_id": 1}) is not None
+
+    async def refer(self, message_id: str, refers: Sequence[str]) -> None:
+        """Remember what a message is about that stays due: those behind it must not overtake it."""
+        await self._messages.update_one({"_id": message_id}, {"$set": {"refers": list(refers)}})
 
     async def release(self, refers: Sequence[str]) -> None:
         """Let those go on that waited behind a message about these names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -11,8 +12,7 @@ from pymongo.errors import PyMongoError
 
 from navette_report.adapters.intake_messages import MESSAGES, MessageState, Settled
 from navette_report.adapters.patients import PATIENTS
-from navette_report.domain.lifecycle import Forbidden
-from navette_report.use_cases.integrate_report_message import IntakeDesk, integrate_report_message
+from navette_report.use_cases.integrate_report_message import IntakeDesk, Postponed, integrate_report_message
 
 log = structlog.get_logger("navette.intake")
 
@@ -40,10 +40,13 @@ class IntakeWorker:
         return [row["_id"] for row in await found.sort("_id", 1).limit(_WINDOW).to_list()]
 
     async def _integrate(self, message_id: str) -> bool:
-        """Whether it was settled. A report that is just being composed lets its correction wait for the next round."""
+        """Whether it was settled. A report that is just being composed lets its corrections wait for the next round,
+        in their order.
+        """
         try:
             await self._service.transact(integrate_report_message, self._desk, message_id)
-        except Forbidden:
+        except Postponed as later:
+            await self._service.transact(self._refer, message_id, later.refers)
             return False
         except PyMongoError:
             raise
@@ -54,6 +57,9 @@ class IntakeWorker:
 
     async def _fail(self, uow: UnitOfWork, message_id: str) -> None:
         await self._desk.rules.store(uow).settle(message_id, Settled(MessageState.WAITING, "unexpected"))
+
+    async def _refer(self, uow: UnitOfWork, message_id: str, refers: Sequence[str]) -> None:
+        await self._desk.rules.store(uow).refer(message_id, refers)
 
     async def _index_patients(self) -> None:
         """Identities projected before there was an intake have no tokens yet."""

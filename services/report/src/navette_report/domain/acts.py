@@ -215,10 +215,17 @@ def offered_to(report: Report, *, radiologist: bool, rpps: str | None) -> tuple[
 
 
 def open_choices(report: Report, *, minor: bool) -> tuple[str, ...]:
-    """The choices that may still be made: never one that hides what an earlier version showed."""
+    """The choices that may still be made: never one that hides what an earlier version showed.
+
+    One that stands is among them whatever it is: a box that is not there would say no in silence.
+    """
+    stands = standing(report.current.choices)
     return tuple(
         name
         for name in SignatureChoices.model_fields
-        if not closed_choices(report, SignatureChoices.model_validate({name: True}))
-        and (minor or name != "secret_connection")
+        if getattr(stands, name)
+        or (
+            not closed_choices(report, SignatureChoices.model_validate({name: True}))
+            and (minor or name != "secret_connection")
+        )
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from typing import ParamSpec, TypeVar
 
 from navette_chassis import UnitOfWork
 from navette_chassis.blind_index import BlindIndex
@@ -19,10 +22,18 @@ from navette_report.domain.intake import cda, matching, submitted
 from navette_report.domain.intake.claims import Doing, ReceivedReport, Unfit
 from navette_report.domain.intake.reading import read_report
 from navette_report.domain.intake.senders import Source
+from navette_report.domain.lifecycle import Forbidden
 from navette_report.use_cases.file_relayed_document import file_relayed_document
+from navette_report.use_cases.mask_draft import mask_meanwhile
 from navette_report.use_cases.place_received_report import Arrival, place_received_report
 from navette_report.use_cases.receive_document import ReceptionDesk
 from navette_report.use_cases.receive_report_message import IntakeRules, sender_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_LARGE = 128 * 1024
+"""Bytes: an RTF of this size is read in some ten milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +55,32 @@ class IntakeDesk:
         return PatientKeys(uow, self.rules.keyring, self.index)
 
 
+class Postponed(Forbidden):
+    """Not now, the report is just being composed, or an earlier message about it is still due: to be tried again.
+
+    `refers` are the names of what it is about, to be remembered so that a later message does not overtake it.
+    """
+
+    def __init__(self, rule: str, refers: tuple[str, ...]) -> None:
+        super().__init__(rule)
+        self.refers = refers
+
+
+class Unread(Unfit):
+    """The body cannot be read; what the message says beside it holds."""
+
+    def __init__(self, unfit: Unfit, told: ReceivedReport, source: Source) -> None:
+        super().__init__(unfit.reason, *unfit.remarks)
+        self.told = told
+        self.source = source
+
+
 async def integrate_report_message(
     uow: UnitOfWork, desk: IntakeDesk, message_id: str, *, into: str | None = None
 ) -> Settled | None:
     """Integrate a message that is due; None when it is not (any more).
 
-    `into`: the draft a person named for it. Raises Forbidden ("…_when_signed") for a report that is just being
-    composed: to be tried again.
+    `into`: the draft a person named for it. Raises Postponed: to be tried again.
     """
     messages = desk.rules.store(uow)
     row = await messages.get(message_id)
@@ -65,7 +95,7 @@ async def integrate_report_message(
 
 
 def read_message(desk: IntakeDesk, row: Document, raw: bytes) -> tuple[ReceivedReport, Source]:
-    """The report in a stored message. Raises Unfit or Hl7Error."""
+    """The report in a stored message. Raises Unfit or Hl7Error; Unread when its body is what cannot be read."""
     rules = desk.rules
     if row["form"] == "json":
         return submitted.opened(raw, name=row["sender"])
@@ -74,7 +104,12 @@ def read_message(desk: IntakeDesk, row: Document, raw: bytes) -> tuple[ReceivedR
     if sender is None:
         raise Unfit("unknown_sender")
     site = desk.sites[sender.site_id]
-    report = read_report(message, sender, ipp_oid=site.ipp_oid, zone=desk.zone, production=rules.production)
+    try:
+        report = read_report(message, sender, ipp_oid=site.ipp_oid, zone=desk.zone, production=rules.production)
+    except Unfit as unfit:
+        if unfit.report is None:
+            raise
+        raise Unread(unfit, unfit.report, sender.source) from None
     return report, sender.source
 
 
@@ -83,16 +118,21 @@ async def _outcome(
 ) -> tuple[Settled, Source | None]:
     """Read, match, place. What stops it comes before anything is written about a report."""
     source: Source | None = None
+    report: ReceivedReport | None = None
     refers: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
     try:
-        report, source = read_message(desk, row, await messages.content(row["_id"]))
-        refers = tuple(desk.rules.tokens.document(source.site_id, source.name, one) for one in report.names)
-        if report.relayed:
-            return await file_relayed_document(uow, desk.reception, report, source), source
-        report = cda.opened(report, zone=desk.zone)
+        raw = await messages.content(row["_id"])
+        found = await aside(raw, read_message, desk, row, raw)
+        read, source = found
+        refers = tuple(desk.rules.tokens.document(source.site_id, source.name, one) for one in read.names)
+        if read.relayed:
+            return await file_relayed_document(uow, desk.reception, read, source), source
+        report = await aside(raw, cda.opened, read, zone=desk.zone)
         if into is None and await messages.waits_before(row["_id"], refers):
             raise Unfit("earlier_waiting")
+        if into is None and await messages.due_before(row["_id"], refers):
+            raise Postponed("earlier_due", refers)
         keys = desk.keys(uow)
         tokens = _tokens(keys, report, source)
         patient_id = await patient_of_message(uow, desk, report, source)
@@ -102,11 +142,24 @@ async def _outcome(
     except Unfit as unfit:
         if tokens:
             await desk.keys(uow).wait_for(tokens)
+        if isinstance(unfit, Unread):
+            await _mask_meanwhile(uow, desk, unfit.told, unfit.source)
+        elif report is not None and source is not None:
+            await _mask_meanwhile(uow, desk, report, source)
         waiting = Settled(MessageState.WAITING, unfit.reason, unfit.remarks, awaits=tokens, refers=refers)
         return waiting, source
     except Hl7Error as error:
         return Settled(MessageState.WAITING, error.rule, refers=refers), source
+    except Forbidden as refused:
+        raise refused if isinstance(refused, Postponed) else Postponed(refused.rule, refers) from None
     return replace(settled, refers=refers), source
+
+
+async def aside(raw: bytes, work: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
+    """Work on a message; on a large one in a thread, so that nobody else waits for it."""
+    if len(raw) <= _LARGE:
+        return work(*arguments, **more)
+    return await asyncio.to_thread(work, *arguments, **more)
 
 
 def _tokens(keys: PatientKeys, report: ReceivedReport, source: Source) -> tuple[str, ...]:
@@ -134,6 +187,16 @@ async def patient_of_message(uow: UnitOfWork, desk: IntakeDesk, report: Received
         place = ("patient", identity.patient_id, identity.site_id)
         await uow.record_access(source.actor, "identity.use", *place, "granted")
     return identity.patient_id
+
+
+async def _mask_meanwhile(uow: UnitOfWork, desk: IntakeDesk, report: ReceivedReport, source: Source) -> None:
+    """What the message hides does not wait with it, once it is certain whom it is about."""
+    if not report.choices:
+        return
+    with suppress(Unfit):
+        patient_id = await patient_of_message(uow, desk, report, source)
+        keys, tokens = desk.keys(uow), desk.rules.tokens
+        await mask_meanwhile(uow, report, source=source, patient_id=patient_id, tokens=tokens, keys=keys)
 
 
 def _check_author(report: ReceivedReport, source: Source) -> None:

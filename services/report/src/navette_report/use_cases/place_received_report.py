@@ -16,7 +16,7 @@ from navette_report.adapters.intake_messages import MessageState, Settled, Token
 from navette_report.adapters.patient_keys import PatientKeys
 from navette_report.adapters.reports import ReportRepository
 from navette_report.domain import acts
-from navette_report.domain.choices import SignatureChoices
+from navette_report.domain.choices import SignatureChoices, standing
 from navette_report.domain.intake.claims import Doing, Form, ReceivedReport, Unfit
 from navette_report.domain.intake.content import filled, is_empty, new_content, replaced
 from navette_report.domain.intake.reasons import NOTES
@@ -25,6 +25,7 @@ from navette_report.domain.lifecycle import Forbidden, State
 from navette_report.domain.origin import Origin
 from navette_report.domain.report import Report
 from navette_report.use_cases.draft_report import draft_report
+from navette_report.use_cases.mask_draft import mask_draft
 
 BEING_COMPOSED = f"replace_not_allowed_when_{State.SIGNED}"
 """The one refusal that passes by itself."""
@@ -93,7 +94,7 @@ class _Placing:
         same = known.digest == self._digest or self._report.body.form is Form.NONE
         if not waits_for_more or (same and not self._report.final):
             if same:
-                return self._settled(found, MessageState.DUPLICATE)
+                return await self._repeated(found)
             raise Unfit("changed_without_correction")
         if same and origin is not None:
             now_final = origin.model_copy(update={"final": True, "authenticated": self._report.authenticated})
@@ -105,10 +106,12 @@ class _Placing:
     async def correct(self) -> Settled:
         """Another text for a report that is known: of its draft, or of its next version."""
         report = self._report
+        if report.body.form is Form.NONE:
+            raise Unfit("body_missing")
         named = await self._book.find(self._token)
         original = await self._book.find(self._arrival.token(report.replaces_id)) if report.replaces_id else named
         if named is not None and named.digest == self._digest:
-            return self._settled(await self._of(named), MessageState.DUPLICATE)
+            return await self._repeated(await self._of(named))
         if report.replaces_id and named is not None:
             raise Unfit("changed_without_correction")
         if original is None:
@@ -143,7 +146,7 @@ class _Placing:
         if draft.origin.edited_here:
             raise Unfit("draft_written_here")
         cancelled = draft.model_copy(update={"origin": draft.origin.model_copy(update={"cancelled": True})})
-        saved = await self._reports.save(found.with_current(cancelled))
+        saved = await self._reports.save(self._masked(found.with_current(cancelled)))
         await self._recorded(saved, "report.cancelled_by_sender")
         return self._settled(saved, MessageState.TO_REVIEW, "cancelled_by_sender")
 
@@ -201,10 +204,36 @@ class _Placing:
         if await self._arrival.keys.surviving(report.patient_id) != self._arrival.patient_id:
             raise Unfit(reason)
 
+    async def _repeated(self, found: Report) -> Settled:
+        """Nothing new, unless the message hides what the first one did not."""
+        wanted = self._report.choices
+        if found.draft is not None:
+            masked = self._masked(found)
+            if masked == found:
+                return self._settled(found, MessageState.DUPLICATE)
+            saved = await self._reports.save(masked)
+            await self._recorded(saved, "report.choose")
+            late = self._masked_late(saved)
+            return self._settled(saved, MessageState.TO_REVIEW if late else MessageState.INTEGRATED, *late)
+        asked_before = {one.name for one in found.current.choices if one.value}
+        if found.current.state is not State.WITHDRAWN and not wanted.keys() <= asked_before:
+            raise Unfit("mask_after_signature")
+        return self._settled(found, MessageState.DUPLICATE)
+
+    def _masked(self, changed: Report) -> Report:
+        """With what the message hides as well; what stands hidden stays so."""
+        return mask_draft(changed, self._report, by=self._arrival.source.actor, at=self._uow.now)
+
     async def _kept(self, changed: Report, action: str) -> Settled:
-        saved = await self._reports.save(changed)
+        saved = await self._reports.save(self._masked(changed))
         await self._recorded(saved, action)
-        return await self._remembered(saved)
+        return await self._remembered(saved, *self._masked_late(saved))
+
+    def _masked_late(self, saved: Report) -> tuple[str, ...]:
+        """Whether a mask hides what an earlier version showed, as a remark."""
+        wanted = self._report.choices
+        late = wanted and acts.closed_choices(saved, standing(saved.current.choices))
+        return ("mask_too_late",) if late else ()
 
     async def _recorded(self, report: Report, action: str) -> None:
         actor = self._arrival.source.actor
@@ -212,7 +241,8 @@ class _Placing:
 
     async def _remembered(self, made: Report, *remarks: str) -> Settled:
         arrival, body = self._arrival, self._report.body
-        await self._book.put(KnownDocument(self._token, made.report_id, arrival.message_id, self._digest))
+        if body.form is not Form.NONE:  # a change of status alone brings no other content
+            await self._book.put(KnownDocument(self._token, made.report_id, arrival.message_id, self._digest))
         if body.original:
             await documents.store(
                 self._uow,

@@ -12,7 +12,7 @@ from navette_report.adapters.reports import ReportRepository
 from navette_report.domain.intake import cda
 from navette_report.domain.intake.claims import ReceivedReport, Unfit
 from navette_report.domain.report import Report
-from navette_report.use_cases.integrate_report_message import IntakeDesk, patient_of_message, read_message
+from navette_report.use_cases.integrate_report_message import IntakeDesk, aside, patient_of_message, read_message
 from navette_report.use_cases.place_received_report import is_open_for_a_text
 
 
@@ -32,8 +32,9 @@ async def read_report_message(
 ) -> OpenedMessage:
     """Open the content; `with_drafts`: look for the drafts too. Nothing is changed."""
     try:
-        report, source = read_message(desk, row, await desk.rules.store(uow).content(row["_id"]))
-        report = cda.opened(report, zone=desk.zone)
+        raw = await desk.rules.store(uow).content(row["_id"])
+        report, source = await aside(raw, read_message, desk, row, raw)
+        report = await aside(raw, cda.opened, report, zone=desk.zone)
     except Unfit as unfit:
         return OpenedMessage(unreadable=unfit.reason)
     except Hl7Error as error:

@@ -32,6 +32,7 @@ from navette_report.adapters.patients import KeyringSource
 from navette_report.domain.intake.reading import ALONE, EVENTS, NEEDED
 from navette_report.domain.intake.senders import Sender, Senders
 
+TOO_LARGE = "message_too_large"
 _MAX_SEGMENTS = 5_000
 
 
@@ -76,11 +77,14 @@ def prepare(rules: IntakeRules, raw: bytes, origin: Mapping[str, str], now: date
 def prepare_refused(
     rules: IntakeRules, raw: bytes, origin: Mapping[str, str], now: datetime, reason: str, *, whole: bool
 ) -> Prepared:
-    """What could not be taken: a broken frame, or a message that broke the program itself. Answered AR."""
+    """What could not be taken: a broken frame, or a message that broke the program itself. Answered AR: the same may
+    pass another time; AE for one that is too large, and will be the next time too (spec/hl7v2.md §6.1).
+    """
     message = header_of(raw)
     sender = None if message is None else sender_of(message, rules)
     error = Hl7Error(MessageError.APPLICATION, reason)
-    return _prepared(rules, message, sender, raw, origin, now, error, "AR", whole=whole)
+    code: AckCode = "AE" if reason == TOO_LARGE and message is not None else "AR"
+    return _prepared(rules, message, sender, raw, origin, now, error, code, whole=whole)
 
 
 async def store(uow: UnitOfWork, rules: IntakeRules, batch: Sequence[Prepared]) -> list[bytes]:
@@ -129,9 +133,8 @@ def sender_of(message: Message, rules: IntakeRules) -> Sender | None:
 def _settled(row: NewMessage, earlier: Sequence[Document]) -> tuple[NewMessage, bool]:
     """The message as it counts, and whether it is to be stored: the same bytes under the same number came before."""
     same = next((one for one in earlier if one["digest"] == row.digest), None)
-    if same is not None:
-        if same["ack_code"] == "AR" and row.ack_code == "AA":
-            return replace(row, message_id=same["_id"]), False
+    put_off = same is not None and same["ack_code"] == "AR" and row.ack_code == "AA"
+    if same is not None and not put_off:
         kept = {name: same[name] for name in ("ack_code", "reason", "condition", "location")}
         return replace(row, **kept), False
     if row.ack_code == "AA" and any(one["ack_code"] == "AA" for one in earlier):
@@ -142,8 +145,8 @@ def _settled(row: NewMessage, earlier: Sequence[Document]) -> tuple[NewMessage, 
             reason="control_id_reused",
             condition=MessageError.OTHER.code,
             location=str(Location("MSH", 1, 10)),
-        ), True
-    return row, True
+        ), same is None
+    return (row, True) if same is None else (replace(row, message_id=same["_id"]), False)
 
 
 def _known(row: NewMessage) -> Document:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from navette_chassis import UnitOfWork
 from navette_chassis.unit_of_work import Document
 
 from navette_report.adapters.intake_messages import MessageState, MessageStore, Settled
 from navette_report.domain.lifecycle import Forbidden
-from navette_report.use_cases.integrate_report_message import IntakeDesk, integrate_report_message
+from navette_report.use_cases.integrate_report_message import IntakeDesk, Postponed, integrate_report_message
 from navette_report.use_cases.receive_report_message import refusal_of
 
 REPLAYABLE = frozenset({MessageState.WAITING.value, MessageState.REFUSED.value})
@@ -34,9 +32,10 @@ async def replay_report_message(
         if still is not None:
             raise Forbidden(still)
     await messages.requeue(message_id)
-    # A report that is just being composed takes it in a moment: the worker comes back to it.
-    with suppress(Forbidden):
+    try:
         await integrate_report_message(uow, desk, message_id, into=into)
+    except Postponed as later:  # the worker comes back to it in a moment
+        await messages.refer(message_id, later.refers)
     await uow.record_access(by, "intake.replay", "message", message_id, row["site_id"], "granted")
     return await _noted(messages, message_id, by)
 

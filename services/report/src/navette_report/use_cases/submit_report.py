@@ -11,7 +11,7 @@ from navette_chassis.unit_of_work import Document
 from navette_report.adapters.intake_messages import MESSAGES, MessageState, NewMessage, sealed_pieces
 from navette_report.domain.intake.submitted import SubmittedReport
 from navette_report.domain.lifecycle import Forbidden
-from navette_report.use_cases.integrate_report_message import IntakeDesk, integrate_report_message
+from navette_report.use_cases.integrate_report_message import IntakeDesk, Postponed, integrate_report_message
 
 KEY_REUSED = "idempotency_key_reused"
 _ONE_PER_KEY = "one-per-key"
@@ -61,7 +61,8 @@ async def submit_report(uow: UnitOfWork, desk: IntakeDesk, submission: Submissio
     )
     try:
         settled = await integrate_report_message(uow, desk, message_id)
-    except Forbidden:  # the report is just being composed: the worker integrates it in a moment
+    except Postponed as later:  # the worker integrates it in a moment
+        await messages.refer(message_id, later.refers)
         settled = None
     answer: Document = {"message_id": message_id, "state": MessageState.RECEIVED.value, "reason": None}
     answer |= {"report_id": None, "version": None, "remarks": []}

@@ -11,7 +11,7 @@ from navette_documents.hl7v2 import Message, Segment
 from navette_documents.hl7v2.escapes import unescape
 
 from navette_report.domain.intake.claims import Body, Form, Unfit
-from navette_report.domain.intake.rtf import MARK, text_of_rtf
+from navette_report.domain.intake.rtf import MARK, TooDeep, text_of_rtf
 from navette_report.domain.intake.sections import cut
 
 INDICATORS = frozenset(
@@ -26,8 +26,17 @@ INDICATORS = frozenset(
 STUDY = "113014"
 """DCM code of the OBX that carries the Study Instance UID (IHE)."""
 _TEXTS = frozenset({"TX", "FT", "ST"})
+_BEARING = _TEXTS | {"ED", "RP"}
 _TAKEN_BACK = frozenset({"D", "W"})
 """OBX-11 of a line that its sender deletes, or says to be of somebody else."""
+_SEGMENTS = frozenset(
+    (
+        *("MSH", "SFT", "UAC", "EVN", "PID", "PD1", "ARV", "NK1", "PV1", "PV2", "ROL", "PRT", "AL1", "DG1", "DRG"),
+        *("PR1", "GT1", "IN1", "IN2", "IN3", "ACC", "ORC", "OBR", "OBX", "NTE", "TQ1", "TQ2", "IPC", "TXA", "CON"),
+        *("CTD", "CTI", "FT1", "SPM", "SAC", "BLG", "DSC", "DSP"),
+    )
+)
+"""Those that ORU and MDM have, here or with senders that add some of their own."""
 _CONCLUSION = frozenset({"IMP", "19005-8"})
 _LONGEST = 1_000_000
 """Characters of a text: several times what the fields of a report hold together."""
@@ -54,6 +63,12 @@ def body_of(message: Message) -> tuple[Body, tuple[str, ...]]:
     return body, (*remarks, *left)
 
 
+def bearing_text(message: Message) -> list[Segment]:
+    """The OBX in which the report may stand, those with nothing in them only when there is no other."""
+    parts = [one for one in message.all("OBX") if one.value(2) in _BEARING and not _is_indicator(one)]
+    return [one for one in parts if one.raw(5)] or parts
+
+
 def _with_text(body: Body, remarks: tuple[str, ...], lines: Sequence[Segment]) -> tuple[Body, tuple[str, ...]]:
     """A document beside which the sender gives the text as well: both are kept, the text being what is signed."""
     if not lines or body.sections:
@@ -65,7 +80,10 @@ def _with_text(body: Body, remarks: tuple[str, ...], lines: Sequence[Segment]) -
 def _left_out(message: Message, parts: Sequence[Segment]) -> bool:
     """Whether the message says something in words, figures or codes that the text of the report does not take over."""
     others = [one for one in parts if one.value(2) not in (*_TEXTS, "ED") or one.value(11).upper() in _TAKEN_BACK]
-    return any(one.raw(5) for one in others) or any(one.raw(3).strip() for one in message.all("NTE"))
+    comments = any(one.raw(3).strip() for one in message.all("NTE"))
+    # A line of text that looks like a segment ("RAS" before the end of a field) is not lost unseen.
+    odd = any(one.name not in _SEGMENTS and not one.name.startswith("Z") for one in message)
+    return comments or odd or any(one.raw(5) for one in others)
 
 
 def _is_indicator(obx: Segment) -> bool:
@@ -130,7 +148,10 @@ def _document(obx: Segment) -> tuple[Body, tuple[str, ...]]:
 def _rtf(data: bytes) -> tuple[Body, tuple[str, ...]]:
     if len(data) > _LONGEST_RTF:
         raise Unfit("text_too_long")
-    sections = _cut(text_of_rtf(data))
+    try:
+        sections = _cut(text_of_rtf(data))
+    except TooDeep:
+        raise Unfit("document_too_complex") from None
     if not sections:
         raise Unfit("body_missing")
     return Body(Form.RTF, sections, data), ("converted_from_rtf",)

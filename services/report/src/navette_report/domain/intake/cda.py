@@ -23,6 +23,8 @@ from navette_report.domain.intake.claims import (
 from navette_report.domain.intake.moments import moment_of
 from navette_report.domain.intake.plain import plain
 
+_TOO_MUCH = frozenset({"size", "depth", "nodes"})
+
 
 def opened(report: ReceivedReport, *, zone: tzinfo) -> ReceivedReport:
     """The report with what its CDA adds; unchanged when it has none. The message is believed before the document.
@@ -34,7 +36,9 @@ def opened(report: ReceivedReport, *, zone: tzinfo) -> ReceivedReport:
     try:
         header = read_header(report.body.original)
         pdf = _pdf(report.body.original)
-    except (XmlRefused, InvalidValue):
+    except XmlRefused as refused:
+        raise Unfit("document_too_complex" if refused.rule in _TOO_MUCH else "document_unreadable") from None
+    except InvalidValue:
         raise Unfit("document_unreadable") from None
     if not _same_patient(header.patient, report.patient):
         raise Unfit("cda_patient_differs")

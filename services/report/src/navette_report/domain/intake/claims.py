@@ -146,3 +146,5 @@ class Unfit(Exception):  # noqa: N818 - read as "raise Unfit"
         super().__init__(reason)
         self.reason = reason
         self.remarks = remarks
+        self.report: ReceivedReport | None = None
+        """What the message says all the same when its body cannot be read; it has none then."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from navette_contracts.events import RecipientRole
 from navette_documents.hl7v2 import Message, Repetition, Segment
 from navette_documents.identifiers import is_valid_rpps, rpps_of_ps_idnat
+from pydantic import ValidationError
 
 from navette_report.domain.content import Correspondent
 from navette_report.domain.intake.claims import AuthorClaim
@@ -35,24 +36,29 @@ def author_of(message: Message, professionals: Mapping[str, str]) -> AuthorClaim
 def correspondents_of(
     message: Message, professionals: Mapping[str, str]
 ) -> tuple[tuple[Correspondent, ...], tuple[str, ...]]:
-    """The requester (OBR-16, ORC-12) and the copies (OBR-28), with remarks about those without a national number."""
+    """The requester (OBR-16, ORC-12) and the copies (OBR-28), with remarks about those without a national number
+    or with a name that cannot be printed.
+    """
     obr, orc = message.get("OBR"), message.get("ORC")
     asked = _people(obr, 16) or _people(orc, 12)
     found: dict[str, Correspondent] = {}
     remarks: list[str] = []
-    for people, role, remark in (
-        (asked[:1], RecipientRole.REQUESTER, "requester_without_rpps"),
-        (_people(obr, 28), RecipientRole.COPY, "copy_without_rpps"),
+    for people, role, who in (
+        (asked[:1], RecipientRole.REQUESTER, "requester"),
+        (_people(obr, 28), RecipientRole.COPY, "copy"),
     ):
         for one in people:
             rpps = rpps_in(one.component(1), professionals)
             family, given = one.component(2).strip(), one.component(3).strip()
             if not rpps or not family:
-                remarks.append(remark)
+                remarks.append(f"{who}_without_rpps")
             elif rpps not in found:
-                found[rpps] = Correspondent(
-                    recipient_id=f"rpps-{rpps}", role=role, family_name=family, given_name=given or None, rpps=rpps
-                )
+                try:
+                    found[rpps] = Correspondent(
+                        recipient_id=f"rpps-{rpps}", role=role, family_name=family, given_name=given or None, rpps=rpps
+                    )
+                except ValidationError:  # too long, or with a character that no document can print
+                    remarks.append(f"{who}_name_refused")
     return tuple(found.values()), tuple(dict.fromkeys(remarks))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, tzinfo
 
 from navette_documents.errors import InvalidValue
@@ -23,17 +24,13 @@ from navette_report.domain.intake.claims import (
 from navette_report.domain.intake.moments import moment_of
 from navette_report.domain.intake.people import author_of, correspondents_of
 from navette_report.domain.intake.senders import Sender
+from navette_report.domain.intake.status import doing_of, is_authenticated, is_final
 
 EVENTS = frozenset({("ORU", "R01"), ("MDM", "T02"), ("MDM", "T04"), ("MDM", "T10")})
 NEEDED = {"ORU": ("PID", "OBR", "OBX"), "MDM": ("PID", "TXA")}
 """Segments without which there is nothing to take in."""
 ALONE = {"MSH": "several_messages", "PID": "several_patients", "TXA": "several_documents"}
 """Segments of which a message has one, and the rule that a second one breaks."""
-_GONE = frozenset({"D", "X", "W"})
-_UNFINISHED = frozenset({"P", "R", "S", "I", "O", "A"})
-"""Preliminary, not verified, partial or not begun (HL7 tables 0085 and 0123)."""
-_NOT_FINAL = frozenset({"DI", "DO", "IN", "PA", "IP"})
-_AUTHENTICATED = frozenset({"LA", "AU"})
 _CHOICES = {
     "MASQUE_PS": ("hidden_from_professionals", "Y"),
     "INVISIBLE_PATIENT": ("hidden_from_patient", "Y"),
@@ -51,19 +48,38 @@ def read_report(
     message: Message, sender: Sender, *, ipp_oid: str | None, zone: tzinfo, production: bool
 ) -> ReceivedReport:
     """What the message says. Raises Unfit or Hl7Error for one that says too little to be taken over."""
+
+    def report(body: Body, remarks: tuple[str, ...]) -> ReceivedReport:
+        return _told(message, sender, body, remarks, ipp_oid=ipp_oid, zone=zone, production=production)
+
+    try:
+        body, remarks = _body(message, doing_of(message))
+    except Unfit as unfit:
+        with suppress(Unfit):
+            unfit.report = report(Body(Form.NONE), unfit.remarks)
+        raise
+    return report(body, remarks)
+
+
+def _told(
+    message: Message,
+    sender: Sender,
+    body: Body,
+    remarks: tuple[str, ...],
+    *,
+    ipp_oid: str | None,
+    zone: tzinfo,
+    production: bool,
+) -> ReceivedReport:
     txa = message.get("TXA")
-    doing = _doing(message)
-    body, remarks = _body(message, doing)
     correspondents, unidentified = correspondents_of(message, sender.professionals)
-    status = "" if txa is None else txa.value(17).upper()
-    preliminary = _status_of(message) == "P" or status in _NOT_FINAL
     odd = ("charset_mismatch",) if message.decoded.mismatch and message.decoded.declared else ()
     return ReceivedReport(
-        doing=doing,
+        doing=doing_of(message),
         document_id=_document_id(message),
         replaces_id="" if txa is None or not txa.value(13) else f"document:{_entity(txa, 13)}",
-        final=not preliminary,
-        authenticated=status in _AUTHENTICATED,
+        final=is_final(message),
+        authenticated=is_authenticated(message),
         patient=_patient(message, sender, ipp_oid=ipp_oid, production=production),
         exam=_exam(message, sender, zone),
         author=author_of(message, sender.professionals),
@@ -71,28 +87,8 @@ def read_report(
         body=body,
         choices=_choices(message),
         relayed=any(_RELAYED in one.text for one in message.msh.repetitions(21)),
-        remarks=(*remarks, *unidentified, *odd),
+        remarks=(*remarks, *unidentified, *_unwanted(message), *odd),
     )
-
-
-def _doing(message: Message) -> Doing:
-    orc = message.get("ORC")
-    if _status_of(message) in _GONE or (orc is not None and orc.value(1).upper() == "CA"):
-        return Doing.CANCEL
-    if message.event == "T10" or _status_of(message) == "C":
-        return Doing.CORRECT
-    return Doing.FILE
-
-
-def _status_of(message: Message) -> str:
-    """OBX-11 of the document, else OBR-25: cancelled or corrected counts wherever it stands."""
-    obr = message.get("OBR")
-    told = [one.value(11).upper() for one in message.all("OBX")][:1]
-    told += [obr.value(25).upper()] if obr is not None else []
-    for wanted in (*_GONE, "C"):
-        if wanted in told:
-            return wanted
-    return "P" if _UNFINISHED & {*told} else "F"
 
 
 def _body(message: Message, doing: Doing) -> tuple[Body, tuple[str, ...]]:
@@ -221,6 +217,12 @@ def _choices(message: Message) -> dict[str, bool]:
         if name and obx.value(5).upper() == telling:
             found[name] = True
     return found
+
+
+def _unwanted(message: Message) -> tuple[str, ...]:
+    """A report always goes to those it names; who does not want that is told to whoever completes the draft."""
+    told = (one.value(5).upper() for one in message.all("OBX") if one.value(3) == "DESTMSSANTEPS")
+    return ("professionals_not_wanted",) if "N" in told else ()
 
 
 def _number(segment: Segment | None, field: int) -> str:

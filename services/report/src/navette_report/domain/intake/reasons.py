@@ -72,6 +72,10 @@ REASONS: Final[Mapping[str, tuple[WhoMustAct, str]]] = MappingProxyType(
             "Le compte rendu n’est donné que par une adresse, qui n’est jamais ouverte : le demander à l’émetteur.",
         ),
         "document_unreadable": (_O, "Le document contenu n’est pas lisible : l’émetteur doit le renvoyer."),
+        "document_too_complex": (
+            _O,
+            "Le document contenu (CDA ou RTF) a trop d’éléments ou de niveaux : l’émetteur doit le vérifier.",
+        ),
         "content_not_acceptable": (_S, "Un champ ne peut pas être repris tel quel : voir les champs nommés."),
         "masked_from_professionals": (
             _S,
@@ -94,6 +98,10 @@ REASONS: Final[Mapping[str, tuple[WhoMustAct, str]]] = MappingProxyType(
             _R,
             "Ce compte rendu, annulé par l’émetteur, arrive de nouveau : reprendre le brouillon, ou classer.",
         ),
+        "mask_after_signature": (
+            _R,
+            "L’émetteur demande de masquer ou de retenir un compte rendu signé sans cela : le retirer, ou classer.",
+        ),
         "report_withdrawn": (_R, "Le compte rendu visé a été retiré."),
         # The machine
         "unexpected": (_O, "Le traitement a échoué : rejouer, ou prévenir le support."),
@@ -109,6 +117,17 @@ REASONS: Final[Mapping[str, tuple[WhoMustAct, str]]] = MappingProxyType(
         "several_messages": (_O, "Plusieurs messages sont collés en un seul : l’émetteur doit les séparer."),
         "several_patients": (_O, "Le message concerne plusieurs patients (PID) : l’émetteur doit les séparer."),
         "several_documents": (_O, "Le message décrit plusieurs documents (TXA) : l’émetteur doit les séparer."),
+        "no_msh": (_O, "Le message ne commence pas par un en-tête (MSH)."),
+        "delimiters": (_O, "Les séparateurs du message (MSH-1, MSH-2) sont absents, répétés ou inutilisables."),
+        "null_byte": (_O, "Le message contient des octets nuls."),
+        "too_many_segments": (_O, "Le message a trop de segments."),
+        "too_many_fields": (_O, "Un segment du message a trop de champs."),
+        "too_many_parts": (_O, "Un champ du message a trop de répétitions ou de composants."),
+        "framing_outside_frame": (_O, "Octets reçus en dehors de tout message : l’émetteur ne parle pas MLLP."),
+        "framing_restarted": (_O, "Un message a commencé avant la fin du précédent, qui est incomplet."),
+        "framing_end_without_cr": (_O, "La fin du message MLLP est incomplète (FS sans CR)."),
+        "framing_empty": (_O, "Le message MLLP est vide."),
+        "framing_truncated": (_O, "La connexion a été coupée au milieu du message."),
         "message_too_large": (_O, "Le message est trop volumineux."),
     }
 )
@@ -117,6 +136,8 @@ REMARKS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "requester_without_rpps": "Le demandeur n’a pas de RPPS valide : compléter les destinataires avant de signer.",
         "copy_without_rpps": "Un destinataire en copie n’a pas de RPPS valide : compléter avant de signer.",
+        "requester_name_refused": "Nom du demandeur trop long ou non imprimable : compléter avant de signer.",
+        "copy_name_refused": "Nom d’un destinataire en copie trop long ou non imprimable : compléter avant de signer.",
         "text_to_write": "Le document reçu est joint : résultats et conclusion restent à écrire.",
         "converted_from_rtf": "Texte converti du RTF : relire la mise en forme.",
         "original_unknown": "Se dit correction d’un document jamais reçu : c’est une première version ici.",
@@ -124,6 +145,8 @@ REMARKS: Final[Mapping[str, str]] = MappingProxyType(
         "preliminary": "Compte rendu provisoire de l’émetteur : ne peut être signé avant sa version définitive.",
         "cancelled_by_sender": "L’émetteur a annulé ce compte rendu : ne peut être signé en l’état.",
         "partly_taken": "Le texte ne reprend pas tout le message (valeur, code, commentaire, lien) : vérifier.",
+        "mask_too_late": "À masquer ou retenir selon l’émetteur, mais déjà montré : retirer, ou lever ce choix.",
+        "professionals_not_wanted": "L’émetteur ne veut pas d’envoi aux professionnels : vérifier les destinataires.",
         "second_document_ignored": "Le message contient plusieurs documents : seul le premier est repris.",
     }
 )
@@ -133,11 +156,15 @@ _COMPLETES: Final[Mapping[str, WhoMustAct]] = MappingProxyType(
     {
         "requester_without_rpps": _S,
         "copy_without_rpps": _S,
+        "requester_name_refused": _S,
+        "copy_name_refused": _S,
         "text_to_write": _R,
         "converted_from_rtf": _R,
         "original_unknown": _R,
         "cancelled_by_sender": _R,
         "partly_taken": _R,
+        "mask_too_late": _R,
+        "professionals_not_wanted": _S,
         "second_document_ignored": _R,
     }
 )

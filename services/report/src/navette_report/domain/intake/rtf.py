@@ -22,16 +22,27 @@ _NO_TEXT = frozenset(
     {"fonttbl", "colortbl", "stylesheet", "info", "pict", "object", "header", "footer", "listtable", "themedata"}
 )
 MARK = b"{\\rtf"
+_DEEPEST = 1_000
+"""Groups within groups: word processors write a few dozen."""
+
+
+class TooDeep(ValueError):  # noqa: N818 - read as "raise TooDeep"
+    """More groups within groups than any document has."""
 
 
 def text_of_rtf(data: bytes) -> str:
-    """The text, one line per paragraph. What the format does not explain is passed over, never an error."""
+    """The text, one line per paragraph. What the format does not explain is passed over, never an error.
+
+    Raises TooDeep.
+    """
     out: list[str] = []
     stack: list[tuple[bool, int]] = []
     silent, unicode_skip, to_skip = False, 1, 0
     for token in _TOKEN.finditer(data.decode("latin-1")):
         kind, piece = token.lastgroup, ""
         if kind == "open":
+            if len(stack) == _DEEPEST:
+                raise TooDeep
             stack.append((silent, unicode_skip))
         elif kind == "close":
             silent, unicode_skip = stack.pop() if stack else (False, 1)
