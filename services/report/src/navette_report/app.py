@@ -28,7 +28,7 @@ from navette_report.adapters.documents import CHUNKS, FILES
 from navette_report.adapters.intake_links import declare_intake, intake_desk
 from navette_report.adapters.journeys import LINES
 from navette_report.adapters.pfi_links import declare_platforms
-from navette_report.adapters.reports import REPORTS
+from navette_report.adapters.reports import FAILED, REPORTS
 from navette_report.adapters.workshop import Workshop
 from navette_report.api.act_pages import act_page_routes
 from navette_report.api.activity import activity_routes
@@ -132,7 +132,7 @@ def _keep(service: Service) -> None:
     """Indexes of what is kept."""
     service.index(REPORTS, [("site_id", 1), ("updated_at", -1)])
     service.index(REPORTS, [("worklists", 1), ("site_id", 1), ("updated_at", -1)])
-    service.index(LINES, [("state", 1), ("report_id", -1)])
+    service.index(REPORTS, [(FAILED, 1), ("site_id", 1), ("updated_at", -1)])
     service.index(REPORTS, [("patient_id", 1), ("awaits_identity", 1)])
     service.index(LINES, [("report_id", 1), ("version", 1)])
     service.index(REPORTS, [("signatures.rpps", 1), ("site_id", 1)])

@@ -28,7 +28,6 @@ from navette_report.use_cases.read_reports import (
     Wanted,
     follow_report,
     late_drafts,
-    list_failed,
     list_reports,
 )
 
@@ -95,8 +94,6 @@ def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRo
 async def _listed(
     service: Service, caller: Principal, state: State | None, worklist: Worklist | None, limit: int
 ) -> list[Followed]:
-    if worklist is Worklist.FAILED:
-        return await list_failed(service.database, caller.sites, limit=limit)
     wanted = Wanted(state=state, worklist=None if worklist is None else worklist.value)
     return await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
 

@@ -13,7 +13,7 @@ from navette_report.adapters import reports as store
 from navette_report.api.access import CareTeam, record
 from navette_report.api.schemas import Answer, JourneyAnswer
 from navette_report.settings import ReportSettings
-from navette_report.use_cases.read_reports import Wanted, list_failed, list_reports
+from navette_report.use_cases.read_reports import Wanted, list_reports
 
 
 class Worklist(StrEnum):
@@ -23,7 +23,7 @@ class Worklist(StrEnum):
     TO_ANNOUNCE = store.TO_ANNOUNCE
     PROVISIONAL = store.PROVISIONAL
     HELD = store.HELD
-    FAILED = "failed"
+    FAILED = store.FAILED
 
 
 class WorklistAnswer(Answer):
@@ -48,14 +48,11 @@ def worklist_routes(service: Service, settings: ReportSettings) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = 100,
     ) -> WorklistAnswer:
         now = service.clock.now()
-        if name is Worklist.FAILED:
-            found = await list_failed(service.database, caller.sites, limit=limit)
-        else:
-            # Only the review of what is not validated is over a period; what blocks a patient never drops out.
-            period = timedelta(days=days or settings.review_days)
-            since = now - period if name is Worklist.PROVISIONAL else None
-            wanted = Wanted(worklist=name.value, changed_since=since)
-            found = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
+        # Only the review of what is not validated is over a period; what blocks a patient never drops out.
+        period = timedelta(days=days or settings.review_days)
+        since = now - period if name is Worklist.PROVISIONAL else None
+        wanted = Wanted(worklist=name.value, changed_since=since)
+        found = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
         await record(service, caller, "worklist.read", "worklist", name.value, None, granted=True)
         overdue = now - timedelta(hours=settings.reminder_hours)
         return WorklistAnswer(

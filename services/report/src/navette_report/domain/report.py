@@ -166,6 +166,11 @@ class Report(Strict):
         return next((one for one in reversed(self.versions) if one.state not in UNVALIDATED), None)
 
     @property
+    def followed(self) -> Version:
+        """The version whose journey counts: the last validated one, the draft before there is any."""
+        return self.validated or self.current
+
+    @property
     def draft(self) -> Version | None:
         """The version being written, None when there is none."""
         return self.current if self.current.state in UNVALIDATED else None

@@ -11,8 +11,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from navette_report.adapters.journeys import LINES, line_of
 from navette_report.adapters.patients import PATIENTS, KeyringSource, KnownPatient, known_patient
-from navette_report.adapters.reports import PROVISIONAL, REPORTS, report_of
-from navette_report.domain.journey import JourneyLine, LineKind, LineState
+from navette_report.adapters.reports import FAILED, PROVISIONAL, REPORTS, report_of
+from navette_report.domain.journey import JourneyLine, LineKind
 from navette_report.domain.lifecycle import State
 from navette_report.domain.report import Report
 
@@ -60,8 +60,10 @@ class Wanted:
         query: dict[str, Any] = {"site_id": {"$in": allowed}}
         if self.state is not None:
             query["state"] = self.state.value
-        equal = {"worklists": self.worklist, "patient_id": self.patient_id}
-        query |= {name: value for name, value in equal.items() if value is not None}
+        if self.worklist is not None:
+            query |= {FAILED: True} if self.worklist == FAILED else {"worklists": self.worklist}
+        if self.patient_id is not None:
+            query["patient_id"] = self.patient_id
         if self.changed_since is not None:
             query["updated_at"] = {"$gte": self.changed_since}
         examined = {"$gte": self.examined_from, "$lt": self.examined_before}
@@ -77,17 +79,6 @@ async def list_reports(database: Database, sites: Collection[str], *, wanted: Wa
     rows = database[REPORTS].find(query).sort("updated_at", -1).limit(limit)
     reports = [report_of(row) async for row in rows]
     return await follow_reports(database, reports)
-
-
-async def list_failed(database: Database, sites: Collection[str], *, limit: int) -> list[Followed]:
-    """Reports whose version in force did not reach somebody, last changed first."""
-    failed = [LineState.REFUSED.value, LineState.FAILED.value]
-    rows = database[LINES].find({"state": {"$in": failed}}, {"report_id": 1}).sort("report_id", -1).limit(2000)
-    ids = {row["report_id"] async for row in rows}
-    query = {"_id": {"$in": sorted(ids)}, "site_id": {"$in": sorted(sites)}}
-    found = database[REPORTS].find(query).sort("updated_at", -1).limit(limit)
-    followed = await follow_reports(database, [report_of(row) async for row in found])
-    return [one for one in followed if any(line.shown.state in failed for line in one.lines)]
 
 
 async def late_drafts(database: Database, sites: Collection[str], *, before: datetime) -> int:
@@ -113,8 +104,7 @@ async def patients_of(
 
 
 def _followed(report: Report, lines: list[JourneyLine]) -> Followed:
-    validated = report.validated
-    number = report.current.number if validated is None else validated.number
+    number = report.followed.number
     return Followed(
         report,
         _sorted([line for line in lines if line.version == number]),
