@@ -130,9 +130,11 @@ def _follow(service: Service, desk: Desk) -> None:
 
 def _keep(service: Service) -> None:
     """Indexes of what is kept."""
-    service.index(REPORTS, [("site_id", 1), ("updated_at", -1)])
-    service.index(REPORTS, [("worklists", 1), ("site_id", 1), ("updated_at", -1)])
-    service.index(REPORTS, [(FAILED, 1), ("site_id", 1), ("updated_at", -1)])
+    # Lists of reports, in the order they are shown in.
+    shown = [("site_id", 1), ("updated_at", -1), ("_id", -1)]
+    service.index(REPORTS, shown)
+    service.index(REPORTS, [("worklists", 1), *shown])
+    service.index(REPORTS, [(FAILED, 1), *shown])
     service.index(REPORTS, [("patient_id", 1), ("awaits_identity", 1)])
     service.index(LINES, [("report_id", 1), ("version", 1)])
     service.index(REPORTS, [("signatures.rpps", 1), ("site_id", 1)])

@@ -40,6 +40,7 @@ FIELD_RULES: Mapping[str, str] = {
     "rpps: key": "la clé du numéro RPPS ne correspond pas : le relire",
     "finess: format": "numéro FINESS de 9 caractères attendu",
     "study_instance_uid: oid": "identifiant d’étude (OID) non conforme",
+    "unknown_page": "suite de liste inconnue : reprendre au début",
     "unknown_site": "ce site n’est pas configuré",
     "unknown_model": "ce modèle de compte rendu n’existe pas sur ce site",
     "required": "à indiquer",

@@ -242,3 +242,5 @@ class ReportList(Answer):
     """Reports, last changed first."""
 
     reports: list[JourneyAnswer]
+    next: str | None
+    """Link to the next part of the list, relative to the address that was asked; null at its end."""
