@@ -38,6 +38,8 @@ FIELD_RULES: Mapping[str, str] = {
     "dose_given_or_not_expected": "la dose est indiquée, ou n’est pas attendue pour cette modalité",
     "rpps: format": "numéro RPPS de 11 chiffres attendu",
     "rpps: key": "la clé du numéro RPPS ne correspond pas : le relire",
+    "loinc: format": "code LOINC attendu, de la forme 36813-4",
+    "loinc: key": "la clé du code LOINC (dernier chiffre) ne correspond pas : le relire",
     "finess: format": "numéro FINESS de 9 caractères attendu",
     "study_instance_uid: oid": "identifiant d’étude (OID) non conforme",
     "unknown_page": "suite de liste inconnue : reprendre au début",
