@@ -46,7 +46,11 @@ def service_settings(kafka_broker: Any, mongo_server: Any, samples: Any, folder:
         samples.site(),
         samples.site(site_id=OTHER_SITE, oid_root="1.2.250.1.999.7.2", ipp_oid="1.2.250.1.999.7.2.5"),
         samples.site(
-            site_id=FOREIGN_SITE, oid_root="1.2.250.1.999.7.3", finess_legal="999900024", dose_at_signature="refuse"
+            site_id=FOREIGN_SITE,
+            oid_root="1.2.250.1.999.7.3",
+            finess="999900024",
+            finess_legal="999900024",
+            dose_at_signature="refuse",
         ),
     ]
     (folder / "sites.json").write_text(json.dumps([site.model_dump(mode="json") for site in sites]))
