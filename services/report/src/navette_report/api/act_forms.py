@@ -80,7 +80,7 @@ Start = Callable[[Any, Principal, Desk, Report], works.Work]
 
 ACT_FORMS: Mapping[Offer, tuple[type[ActForm], Start]] = {
     Offer.EDIT: (TextsForm, lambda form, who, _, one: works.editing(who, form.written_over(one.current.content))),
-    Offer.CHOOSE: (ChoicesForm, lambda form, who, _, __: works.choosing(who, form.asked)),
+    Offer.CHOOSE: (ChoicesForm, lambda form, who, desk, _: works.choosing(who, desk, form.asked)),
     Offer.PROPOSE: (CoReadersForm, lambda form, who, _, __: works.proposing(who, form.co_readers)),
     Offer.AGREE: (ActForm, lambda _, who, __, ___: works.agreeing(who)),
     Offer.SIGN: (ChoicesForm, lambda form, who, desk, _: works.signing(who, desk, form.asked)),

@@ -44,19 +44,19 @@ class WithdrawalReason(Strict):
 def act_routes(service: Service, desk: Desk) -> APIRouter:
     """Routes that change a report, under /reports/{report_id}."""
     router = APIRouter(prefix="/reports/{report_id}", tags=["acts"])
-    _draft_routes(router, service)
+    _draft_routes(router, service, desk)
     _version_routes(router, service, desk)
     return router
 
 
-def _draft_routes(router: APIRouter, service: Service) -> None:
+def _draft_routes(router: APIRouter, service: Service, desk: Desk) -> None:
     @router.put("/content")
     async def edit(caller: CareTeam, seen: IfMatch, report_id: str, body: ReportContent) -> ReportAnswer:
         return await _act(service, caller, seen, report_id, works.editing(caller, body))
 
     @router.post("/choices")
     async def choose(caller: CareTeam, seen: IfMatch, report_id: str, body: SignatureChoices) -> ReportAnswer:
-        return await _act(service, caller, seen, report_id, works.choosing(caller, _said(body)))
+        return await _act(service, caller, seen, report_id, works.choosing(caller, desk, _said(body)))
 
     @router.post("/propose")
     async def propose(caller: Radiologist, seen: IfMatch, report_id: str, body: CoReaders) -> ReportAnswer:

@@ -11,13 +11,13 @@ from navette_chassis.problem import OutOfSightError, ProblemError
 
 from navette_report.adapters.reports import ReportRepository
 from navette_report.api.access import record
-from navette_report.domain.choices import SignatureChoices, standing
+from navette_report.domain.acts import wanted_choices
 from navette_report.domain.content import ReportContent
 from navette_report.domain.report import Report
 from navette_report.domain.signatory import signatory_of
 from navette_report.use_cases import write_draft
 from navette_report.use_cases.announce_report import announce_report
-from navette_report.use_cases.check_validation import check_validation
+from navette_report.use_cases.check_validation import check_secrecy, check_validation
 from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.recompose_report import recompose_report
 from navette_report.use_cases.sign_report import sign_report
@@ -63,10 +63,11 @@ def editing(caller: Principal, content: ReportContent) -> Work:
     return Work("report.edit", run)
 
 
-def choosing(caller: Principal, changes: dict[str, bool]) -> Work:
-    """Choices before validation."""
+def choosing(caller: Principal, desk: Desk, changes: dict[str, bool]) -> Work:
+    """Choices before validation, refused at once when they could not be signed."""
 
     async def run(uow: UnitOfWork, report: Report) -> Report:
+        await check_secrecy(uow, desk, report=report, choices=wanted_choices(report, changes))
         return await write_draft.choose(uow, report=report, changes=changes, actor=caller.subject)
 
     return Work("report.choose", run)
@@ -116,7 +117,7 @@ def signing(caller: Principal, desk: Desk, asked: dict[str, bool]) -> Work:
     """Validate with these choices; what was flagged before stands unless it is said otherwise inside this act."""
 
     async def run(uow: UnitOfWork, report: Report) -> Report:
-        choices = SignatureChoices.model_validate(standing(report.current.choices).model_dump() | asked)
+        choices = wanted_choices(report, asked)
         await check_validation(uow, desk, report=report, choices=choices)
         signatory = signatory_of(caller.rpps, caller.name)
         return await sign_report(uow, report=report, signatory=signatory, choices=choices, signer=caller.subject)

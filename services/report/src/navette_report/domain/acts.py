@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from navette_contracts.events import Audience, WhoMustAct
 
-from navette_report.domain.choices import SignatureChoices, made_by, standing
+from navette_report.domain.choices import SignatureChoices, forbidden_combinations, made_by, standing
 from navette_report.domain.content import ReportContent
 from navette_report.domain.lifecycle import IN_FORCE, TRANSITIONS, Act, Forbidden, State
 from navette_report.domain.origin import Origin
@@ -33,11 +33,19 @@ def take_over(report: Report, content: ReportContent, origin: Origin) -> Report:
     return report.with_current(version.after(Act.EDIT, content=content, agreements=(), origin=origin))
 
 
+def wanted_choices(report: Report, changes: dict[str, bool]) -> SignatureChoices:
+    """The choices that stand, with these changes."""
+    return SignatureChoices.model_validate(standing(report.current.choices).model_dump() | changes)
+
+
 def choose(report: Report, changes: dict[str, bool], *, by: str, at: datetime) -> Report:
-    """Set choices before validation; what is not named stays."""
-    wanted = SignatureChoices.model_validate(standing(report.current.choices).model_dump() | changes)
+    """Set choices before validation; what is not named stays. What could not be signed is refused here already."""
+    edited, wanted = report.current.after(Act.EDIT), wanted_choices(report, changes)
+    broken = (*forbidden_combinations(wanted), *closed_choices(report, wanted))
+    if broken:
+        raise Forbidden(broken[0])
     choices = made_by(report.current.choices, wanted, by=by, at=at)
-    return report.with_current(report.current.after(Act.EDIT, choices=choices))
+    return report.with_current(edited.model_copy(update={"choices": choices}))
 
 
 def propose(report: Report, co_readers: tuple[str, ...], *, by_rpps: str, at: datetime) -> Report:
