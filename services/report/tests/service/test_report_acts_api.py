@@ -325,6 +325,48 @@ async def test_a_provisional_report_waits_for_the_agreement_of_the_co_readers(wo
     assert (await world.sign(report_id)).status_code == 200
 
 
+@pytest.mark.dsr("RIS.CRR.04")
+async def test_only_who_asked_for_agreement_changes_whose_is_needed_unless_another_takes_over_and_is_named(
+    world: Any, make_rpps: Any, outbox_events: Any
+) -> None:
+    report_id = await world.draft(world.new_patient())
+    reader, other, friend = make_rpps(7), make_rpps(9), make_rpps(10)
+    await done(world, report_id, "propose", co_readers=[reader])
+    path, wanted = f"/reports/{report_id}/propose", {"co_readers": [friend]}
+    async with world.radiologist(rpps=other, name="Lou TIERS-LECTEUR", sub="user-3") as caller:
+        answer = await caller.post(path, json=wanted)
+        assert answer.status_code == 409
+        assert answer.json()["type"] == "urn:navette:problem:proposed-by-another"
+        assert "reprenez explicitement la demande" in answer.json()["detail"]
+        kept = (await world.journey(report_id))["report"]["versions"][0]
+        assert kept["co_readers"] == [world.rpps, reader]
+        taken = await caller.post(path, json=wanted | {"take_over": True})
+    assert taken.status_code == 200, taken.text
+    version = taken.json()["versions"][0]
+    assert version["co_readers"] == [other, friend]
+    assert version["missing_agreements"] == [friend]  # what was agreed before counts no more
+    assert [(one["by"], one["co_readers"]) for one in version["proposals"]] == [
+        (world.rpps, [world.rpps, reader]),
+        (other, [other, friend]),
+    ]
+    async with world.caller("secretary") as caller:
+        page = (await caller.get(f"/pages/reports/{report_id}")).text
+    assert f"relecture reprise par RPPS {other}" in page
+    actions = [one.action for one, _ in outbox_events.seen if getattr(one, "object_id", "") == report_id]
+    assert [one for one in actions if one in ("report.propose", "report.take_over")] == [
+        "report.propose",
+        "report.take_over",
+    ]
+
+
+@pytest.mark.dsr("RIS.CRR.04")
+async def test_who_asked_may_change_whose_agreement_is_needed(world: Any, make_rpps: Any) -> None:
+    report_id = await world.draft(world.new_patient())
+    await done(world, report_id, "propose", co_readers=[make_rpps(7)])
+    again = await done(world, report_id, "propose", co_readers=[make_rpps(9)])
+    assert again["versions"][0]["missing_agreements"] == [make_rpps(9)]
+
+
 @pytest.mark.dsr("RIS.CRR.05", "RIS.CRR.06")
 async def test_the_review_list_shows_what_is_not_validated_and_what_is_late(world: Any, make_rpps: Any) -> None:
     report_id = await world.draft(world.new_patient())

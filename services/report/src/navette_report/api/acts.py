@@ -26,6 +26,8 @@ class CoReaders(Strict):
     """The radiologists who must agree, by RPPS."""
 
     co_readers: Annotated[tuple[Annotated[str, AfterValidator(parse_rpps)], ...], Field(min_length=1, max_length=10)]
+    take_over: bool = False
+    """Another radiologist asked for agreement before: decide in their place, on record."""
 
 
 class Replacement(Strict):
@@ -60,7 +62,9 @@ def _draft_routes(router: APIRouter, service: Service, desk: Desk) -> None:
 
     @router.post("/propose")
     async def propose(caller: Radiologist, seen: IfMatch, report_id: str, body: CoReaders) -> ReportAnswer:
-        return await _act(service, caller, seen, report_id, works.proposing(caller, body.co_readers))
+        return await _act(
+            service, caller, seen, report_id, works.proposing(caller, body.co_readers, take_over=body.take_over)
+        )
 
     @router.post("/agree")
     async def agree(caller: Radiologist, seen: IfMatch, report_id: str) -> ReportAnswer:

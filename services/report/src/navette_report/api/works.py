@@ -73,12 +73,14 @@ def choosing(caller: Principal, desk: Desk, changes: dict[str, bool]) -> Work:
     return Work("report.choose", run)
 
 
-def proposing(caller: Principal, co_readers: tuple[str, ...]) -> Work:
+def proposing(caller: Principal, co_readers: tuple[str, ...], *, take_over: bool) -> Work:
     """Several radiologists must agree."""
 
     async def run(uow: UnitOfWork, report: Report) -> Report:
         rpps = signatory_of(caller.rpps, caller.name).rpps
-        return await write_draft.propose(uow, report=report, co_readers=co_readers, rpps=rpps, actor=caller.subject)
+        return await write_draft.propose(
+            uow, report=report, co_readers=co_readers, rpps=rpps, take_over=take_over, actor=caller.subject
+        )
 
     return Work("report.propose", run)
 

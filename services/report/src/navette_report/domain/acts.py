@@ -14,7 +14,7 @@ from navette_report.domain.choices import SignatureChoices, forbidden_combinatio
 from navette_report.domain.content import ReportContent
 from navette_report.domain.lifecycle import IN_FORCE, TRANSITIONS, Act, Forbidden, State
 from navette_report.domain.origin import Origin
-from navette_report.domain.report import Agreement, Announcement, Report, Signature, Version, Withdrawal, sign
+from navette_report.domain.report import Agreement, Announcement, Proposal, Report, Signature, Version, Withdrawal, sign
 
 
 def edit_draft(report: Report, content: ReportContent) -> Report:
@@ -48,15 +48,27 @@ def choose(report: Report, changes: dict[str, bool], *, by: str, at: datetime) -
     return report.with_current(edited.model_copy(update={"choices": choices}))
 
 
-def propose(report: Report, co_readers: tuple[str, ...], *, by_rpps: str, at: datetime) -> Report:
-    """Make the draft provisional: `co_readers` must agree before it is validated. Who proposes it agrees."""
+def propose(
+    report: Report, co_readers: tuple[str, ...], *, by_rpps: str, at: datetime, take_over: bool = False
+) -> Report:
+    """Make the draft provisional: `co_readers` must agree before it is validated. Who proposes it agrees.
+
+    Only who proposed it changes whose agreement is needed; another says explicitly that they take that over. What was
+    agreed before is void either way.
+    """
+    proposer = report.current.proposed_by
+    if proposer not in (None, by_rpps) and not take_over:
+        raise Forbidden("proposed_by_another")
     others = tuple(dict.fromkeys(rpps for rpps in co_readers if rpps != by_rpps))
     if not others:
         raise Forbidden("co_reader_missing")
     readers = (by_rpps, *others)
     agreed = (Agreement(rpps=by_rpps, at=at),)
     started = report.current.proposed_at or at
-    version = report.current.after(Act.PROPOSE, co_readers=readers, agreements=agreed, proposed_at=started)
+    proposals = (*report.current.proposals, Proposal(by_rpps=by_rpps, at=at, co_readers=readers))
+    version = report.current.after(
+        Act.PROPOSE, co_readers=readers, agreements=agreed, proposed_at=started, proposals=proposals
+    )
     return report.with_current(version)
 
 
