@@ -14,7 +14,7 @@ from navette_report.api.access import record
 from navette_report.domain.acts import wanted_choices
 from navette_report.domain.content import ReportContent
 from navette_report.domain.report import Report
-from navette_report.domain.signatory import signatory_of
+from navette_report.domain.signatory import signatory_of, specialty_of
 from navette_report.use_cases import write_draft
 from navette_report.use_cases.announce_report import announce_report
 from navette_report.use_cases.check_validation import check_secrecy, check_validation
@@ -121,7 +121,9 @@ def signing(caller: Principal, desk: Desk, asked: dict[str, bool]) -> Work:
     async def run(uow: UnitOfWork, report: Report) -> Report:
         choices = wanted_choices(report, asked)
         await check_validation(uow, desk, report=report, choices=choices)
-        signatory = signatory_of(caller.rpps, caller.name)
+        site = desk.sites.get(report.site_id)
+        specialty = None if site is None else specialty_of(caller.skills, usual=site.radiologist_specialty)
+        signatory = signatory_of(caller.rpps, caller.name, specialty=specialty)
         return await sign_report(uow, report=report, signatory=signatory, choices=choices, signer=caller.subject)
 
     return Work("report.sign", run)

@@ -25,6 +25,8 @@ class Signatory(Strict):
     rpps: str
     family_name: str
     given_name: str | None = None
+    specialty: str | None = None
+    """Code of JDV_J01 for which the sign-on knows them; None: what the site says of its radiologists."""
 
     @property
     def display_name(self) -> str:
