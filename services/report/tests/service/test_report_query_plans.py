@@ -25,10 +25,19 @@ def questions() -> Iterator[Questions]:
 async def test_a_day_of_the_service_asks_nothing_that_reads_a_whole_collection(questions, world_with):
     async with world_with() as world:
         await _a_day(world)
-        assert await questions.unfit(world.service.database, GROWING) == {}
+        database = world.service.database
+        assert await questions.unfit(database, GROWING) == {}
+        kept = (await database["reports"].index_information()).values()
+        fields = [[field for field, _ in one["key"]] for one in kept]
+        # A list by site has an index of its own: the one of the sites leads to all their reports.
+        for mark in ([], ["worklists"], ["failed"]):
+            assert [*mark, "site_id", "updated_at", "_id"] in fields
     assert {"reports", "journey_lines", "patients"} <= set(questions.asked)
     listed = [set(one) for one in questions.asked["reports"]]
-    assert {"failed", "site_id"} in listed  # of the sites of the reader, in the question itself
+    # Of the sites of the reader in the question itself; what follows a page by plain ranges, never an alternative.
+    assert {"failed", "site_id"} in listed
+    assert {"failed", "site_id", "updated_at"} in listed
+    assert not any("$or" in one for one in listed)
 
 
 async def _a_day(world: Any) -> None:
@@ -39,7 +48,9 @@ async def _a_day(world: Any) -> None:
     async with world.radiologist() as doctor:
         for act, body in (("announce", None), ("withdraw", {"reason": "erreur"})):
             assert (await doctor.post(f"/reports/{report_id}/{act}", json=body)).status_code == 200
+        after = f"9999999999999.{report_id}"
         for name in LISTS:
+            assert (await doctor.get(f"/worklists/{name}?after={after}")).status_code == 200
             assert (await doctor.get(f"/worklists/{name}")).status_code == 200
             assert (await doctor.get(f"/pages/journey?worklist={name}")).status_code == 200
         for search in ("", "?state=draft", f"?patient_id={patient_id}", f"?site_id={world.site}"):
