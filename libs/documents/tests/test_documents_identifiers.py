@@ -21,6 +21,7 @@ from navette_documents.identifiers import (
     is_valid_rpps,
     nir_key,
     parse_finess,
+    parse_loinc,
     parse_matricule,
     parse_oid,
     parse_rpps,
@@ -118,6 +119,20 @@ def test_test_and_demonstration_authorities_are_refused_in_production_only() -> 
 def test_the_authorities_are_the_published_ones() -> None:
     assert (INS_NIR, INS_NIA) == ("1.2.250.1.213.1.4.8", "1.2.250.1.213.1.4.9")
     assert (INS_TEST, INS_DEMO) == ("1.2.250.1.213.1.4.10", "1.2.250.1.213.1.4.11")
+
+
+@pytest.mark.parametrize("code", ["18748-4", "100655-0", "1-8"])
+def test_a_loinc_code_has_its_key(code: str) -> None:
+    assert parse_loinc(code) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"), [("18748-5", "key"), ("81748-4", "key"), ("18748", "format"), ("18748-4 ", "format"),
+                       ("", "format"), ("١٨٧٤٨-4", "format")]
+)  # fmt: skip
+def test_a_mistyped_loinc_code_is_refused(code: str, rule: str) -> None:
+    with pytest.raises(InvalidValue, match=f"^loinc: {rule}$"):
+        parse_loinc(code)
 
 
 def test_an_rpps_needs_eleven_digits_and_its_key() -> None:

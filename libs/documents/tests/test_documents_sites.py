@@ -48,6 +48,8 @@ def test_sites_are_found_by_their_id() -> None:
         ({"name": " "}, "name"),
         ({"typo": 1}, "typo"),
         ({"cda_level": "N2"}, "cda_level"),
+        ({"radiologist_specialty": "SM44"}, "radiologist_specialty"),
+        ({"radiologist_specialty": "G15_10/SM26"}, "radiologist_specialty"),
         ({"image_link": "http://images.example/{study_instance_uid}"}, "image_link"),
         ({"image_link": "https://images.example/"}, "image_link"),
     ],

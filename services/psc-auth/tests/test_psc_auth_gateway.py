@@ -35,6 +35,7 @@ async def test_a_service_learns_who_asks_from_a_token_for_it_alone(browser: Any,
     assert claims["aud"] == "report"
     assert claims["kind"] == "user"
     assert claims["rpps"] == "99700001003"
+    assert claims["skills"] == ["SM44"]
     assert claims["sites"] == ["site-a", "site-b"]
     assert 0 < claims["exp"] - claims["iat"] <= 120
 

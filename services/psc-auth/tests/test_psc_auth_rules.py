@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from navette_psc_auth.domain.errors import LoginRefused
 from navette_psc_auth.domain.gateway import public_location, same_origin, upstream_path
-from navette_psc_auth.domain.professional import eligible_roles, professional_of, rpps_of
+from navette_psc_auth.domain.professional import eligible_roles, professional_of, rpps_of, skills_of
 from navette_psc_auth.domain.return_to import safe_return_to
 from navette_psc_auth.domain.rights import Account, Grant, active_grants, rights_of
 from navette_psc_auth.domain.session import csrf_matches, csrf_token, digest
@@ -75,6 +75,25 @@ def test_an_edit_identity_is_known_outside_production_only() -> None:
 )
 def test_the_registration_says_which_roles_a_person_may_be_offered(userinfo: Any, roles: set[str]) -> None:
     assert eligible_roles(professional_of(userinfo, production=True), IMAGING) == roles
+
+
+@pytest.mark.parametrize(
+    ("exercises", "skills"),
+    [
+        ([exercise("10", "SM28")], ("SM28",)),
+        ([exercise("10", "SM54"), exercise("10", "SM44"), exercise("10", "SM28")], ("SM44", "SM28")),
+        ([exercise("10", "SM44"), exercise("10", "SM44")], ("SM44",)),
+        ([exercise("10", "SM44", "E"), exercise("98", "SM44"), exercise("10", "")], ()),
+    ],
+)
+def test_a_radiologist_is_known_by_what_they_are_registered_for(exercises: list[Any], skills: tuple[str, ...]) -> None:
+    assert skills_of(professional_of(person(*exercises), production=True), IMAGING) == skills
+
+
+@pytest.mark.parametrize("skill", ["SM44", "SM74", "SM94", "SM55", "SM28", "C69"])
+def test_every_specialty_of_radiology_makes_a_radiologist_unless_it_is_set_otherwise(skill: str) -> None:
+    usual = PscAuthSettings.model_fields["imaging_skills"].default
+    assert eligible_roles(professional_of(person(exercise("10", skill)), production=True), usual) == {"radiologist"}
 
 
 def test_the_name_is_the_one_of_exercise_or_else_the_civil_one() -> None:

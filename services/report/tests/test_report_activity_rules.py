@@ -21,7 +21,7 @@ def deed(report="r1", version=1, party=Audience.DMP, qualified=True, done=NOON, 
 
 def counted(*deeds):
     covered = spans(date(2026, 11, 22), PARIS)
-    builder = DashboardBuilder(covered)
+    builder = DashboardBuilder(covered, [])
     for one in deeds:
         builder.add(one)
     return {period: tallies.get(PLACE, Tally()) for period, tallies in builder.dashboard.items()}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from navette_contracts.events import IdentityAttribute, IdentityStatus, Ins
 from navette_documents.cda_header import read_header
-from navette_documents.codes import MODALITIES, PRACTICE_SETTINGS, REGIONS
+from navette_documents.codes import MODALITIES, PRACTICE_SETTINGS, RADIOLOGY_SPECIALTIES, REGIONS
 from navette_report.adapters.workshop import Workshop
 from navette_report.domain.cda import build_cda
 from pypdf import PdfReader
@@ -130,6 +130,23 @@ def inputs(draw, samples, make_matricule):
         site=samples.site(facility_type=facility, practice_setting=setting),
         announcement_needed=draw(st.booleans()),
     )
+
+
+@pytest.mark.conformance
+@pytest.mark.dsr("RIS.DOC.02")
+def test_every_specialty_of_a_signatory_passes_the_conformance_kit(samples, validator, workshop, tmp_path):
+    made = {}
+    for code in RADIOLOGY_SPECIALTIES:
+        document = samples.document()
+        signatory = document.signature.signatory.model_copy(update={"specialty": code})
+        signature = document.signature.model_copy(update={"signatory": signatory})
+        files = workshop.make(dataclasses.replace(document, signature=signature))
+        assert files.findings == ()
+        assert files.cda.count(f'code="{code}"'.encode()) == 3  # author, legal authenticator, performer
+        made[f"{code.rpartition('/')[2]}.xml"] = files.cda
+    code, results = validated(validator, tmp_path, made)
+    assert [one for result in results for one in result["errors"]] == []
+    assert not code
 
 
 @pytest.mark.conformance

@@ -41,13 +41,19 @@ def test_text_that_could_not_be_printed_is_refused_when_written(samples, field, 
         ({"modality": "ZZ"}, "unknown_modality"),
         ({"region": "1"}, "unknown_region"),
         ({"ccam_code": "ACQN001", "ccam_label": None}, "ccam_code_and_label_go_together"),
-        ({"loinc_code": "abc"}, "loinc_code"),
+        ({"loinc_code": "abc"}, "loinc: format"),
+        ({"loinc_code": "36813-5"}, "loinc: key"),
+        ({"loinc_code": "36183-4"}, "loinc: key"),  # two digits exchanged
         ({"unknown": 1}, "unknown"),
     ],
 )
 def test_an_act_with_a_wrong_code_is_refused(samples, change, rule):
     with pytest.raises(ValidationError, match=rule):
         samples.content(acts=(samples.act(**change),))
+
+
+def test_a_code_of_six_digits_is_one(samples):
+    assert samples.content(acts=(samples.act(loinc_code="100655-0"),)).acts[0].loinc_code == "100655-0"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from navette_report.domain.audience import audience
 from navette_report.domain.editions import plan_edition, replaced_for
 from navette_report.domain.lifecycle import TRANSITIONS, UNVALIDATED, Act, Forbidden, State
 from navette_report.domain.report import Edition, sign
-from navette_report.domain.signatory import signatory_of
+from navette_report.domain.signatory import signatory_of, specialty_of
 
 
 def edition(samples, number, *, qualified, parties):
@@ -148,6 +148,22 @@ def test_nobody_is_served_twice_whatever_happens_to_the_identity(samples, steps,
 def test_the_name_of_the_sign_on_gives_family_and_given_names(name, family, given):
     signatory = signatory_of("99700000019", name)
     assert (signatory.family_name, signatory.given_name) == (family, given)
+
+
+@pytest.mark.parametrize(
+    ("skills", "default", "specialty"),
+    [
+        (("SM28",), "G15_10/SM44", "G15_10/SM28"),
+        (("SM74", "SM28"), "G15_10/SM44", "G15_10/SM74"),
+        (("SM74", "SM28"), "G15_10/SM28", "G15_10/SM28"),  # what they do at this site, among what they are
+        (("SCH55", "SM94"), "G15_10/SM44", "G15_10/SM94"),  # SCH55 is not in JDV_J01
+        (("SCH55",), "G15_10/SM44", None),
+        (("SM26",), "G15_10/SM44", None),  # a general practitioner is known to JDV_J01, and no radiologist
+        ((), "G15_10/SM44", None),
+    ],
+)
+def test_the_specialty_of_the_signatory_is_one_they_are_registered_for(skills, default, specialty):
+    assert specialty_of(skills, usual=default) == specialty
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,10 @@ async def refusal(verifier: TokenVerifier, token: str) -> str:
 
 
 async def test_a_token_of_psc_auth_for_this_service_speaks_for_its_bearer(issuer, verifier):
-    principal = await verifier.verify(issuer.token(name="Dr Test"))
+    principal = await verifier.verify(issuer.token(name="Dr Test", skills=["SM28"]))
     assert (principal.subject, principal.kind, principal.rpps) == ("user-1", "user", "99700000001")
     assert principal.roles == {"radiologist"}
+    assert principal.skills == ("SM28",)
     assert principal.may_act_for("site-1")
     assert not principal.may_act_for("site-2")
     assert "Dr Test" not in repr(principal)

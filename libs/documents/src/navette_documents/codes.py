@@ -73,6 +73,7 @@ MASKS: CodeTable = MappingProxyType(
 
 SPECIALTIES: CodeTable = _table(
     SPECIALTY_SYSTEM,
+    ("G15_10/C69", "Médecin - Médecine nucléaire (C)"),
     ("G15_10/SM26", "Médecin - Qualifié en Médecine Générale (SM)"),
     ("G15_10/SM28", "Médecin - Médecine nucléaire (SM)"),
     ("G15_10/SM44", "Médecin - Radio-diagnostic (SM)"),
@@ -87,6 +88,10 @@ SPECIALTIES: CodeTable = _table(
     ("G15_98", "Manipulateur ERM"),
 )
 """Specialties of radiologists, radiographers and general practitioners (JDV_J01)."""
+RADIOLOGY_SPECIALTIES: CodeTable = MappingProxyType(
+    {f"G15_10/{skill}": SPECIALTIES[f"G15_10/{skill}"] for skill in ("SM44", "SM74", "SM94", "SM55", "SM28", "C69")}
+)
+"""Those of the doctors who sign imaging reports: radiology and nuclear medicine (spec/cda.md §4.3)."""
 
 DOCTOR = Code("10", "Médecin", PROFESSION_SYSTEM)
 """Profession of TRE_G15, first role of a doctor in a VIHF."""

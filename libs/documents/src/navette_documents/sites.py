@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
-from navette_documents.codes import FACILITY_TYPES, PRACTICE_SETTINGS
+from navette_documents.codes import FACILITY_TYPES, PRACTICE_SETTINGS, RADIOLOGY_SPECIALTIES
 from navette_documents.errors import InvalidValue
 from navette_documents.identifiers.finess import parse_finess, struct_idnat
 from navette_documents.identifiers.oid import UidFactory, parse_oid
@@ -20,6 +20,12 @@ from navette_documents.identifiers.oid import UidFactory, parse_oid
 def _known_facility(code: str) -> str:
     if code not in FACILITY_TYPES:
         raise InvalidValue("facility_type", "not in JDV_J02 (imaging subset)")
+    return code
+
+
+def _radiology(code: str) -> str:
+    if code not in RADIOLOGY_SPECIALTIES:
+        raise InvalidValue("radiologist_specialty", "not a specialty of radiology in JDV_J01")
     return code
 
 
@@ -90,6 +96,9 @@ class Site(BaseModel):
     """Level of the CDA documents: the PDF alone (N1), or the structured body IMG-CR-IMG with the PDF attached (N3)."""
     dose_at_signature: Literal["warn", "refuse"] = "warn"
     """What happens when an irradiating act states no dose at validation, nor that it is not available."""
+    radiologist_specialty: Annotated[str, AfterValidator(_radiology)] = "G15_10/SM44"
+    """What documents call a radiologist (JDV_J01) whose sign-on names no specialty of radiology, and which one of
+    several counts."""
     image_link: Annotated[str, StringConstraints(pattern=r"^https://\S*\{study_instance_uid\}\S*$")] | None = None
     """Address where the images of a study are shown (IHE Invoke Image Display), with `{study_instance_uid}` in
     place of the study; None when the site offers none."""

@@ -1,18 +1,12 @@
-"""No act of the service reads a whole collection that grows: each question begins at a field that an index leads with.
-
-Told from the commands that leave the driver, not from a plan: it holds for every engine. Partial indexes do not count,
-because the embedded database does not read through them.
-"""
+"""No act of the service reads a whole collection that grows: each question begins at a field an index leads with."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from navette_chassis.testing import until
-from pymongo import monitoring
+from navette_chassis.testing import Questions, listening, until, without_a_leading_index
 
 GROWING = frozenset(
     {
@@ -21,45 +15,13 @@ GROWING = frozenset(
         "prior_searches", "imports", "import_rejects",
     }
 )  # fmt: skip
-FILTERS = {"find": "filter", "count": "query"}
 QUALIFIED = "adt_a28_create_qualified"
 
 
-class Questions(monitoring.CommandListener):
-    """Every filter that was sent, by collection."""
-
-    def __init__(self) -> None:
-        self.asked: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        command, name = event.command, event.command_name
-        if name in FILTERS:
-            self.asked[command[name]].append(command.get(FILTERS[name], {}))
-        elif name == "aggregate" and isinstance(command[name], str):
-            first = next(iter(command["pipeline"]), {})
-            self.asked[command[name]].append(first.get("$match", {}))
-        elif name in ("update", "delete"):
-            self.asked[command[name]] += [one["q"] for one in command[f"{name}s"]]
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        """Nothing to note."""
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """Nothing to note."""
-
-
 @pytest.fixture
-def questions(monkeypatch: pytest.MonkeyPatch) -> Questions:
-    """Hears the clients made while the test runs, and no others."""
-    heard = Questions()
-    known = monitoring._LISTENERS
-    monkeypatch.setattr(monitoring, "_LISTENERS", known._replace(command_listeners=[heard]))
-    return heard
-
-
-def without_a_leading_index(asked: list[Mapping[str, Any]], leading: set[str]) -> list[list[str]]:
-    """The fields of each question that no index begins with."""
-    return [sorted(one) for one in asked if not leading & set(one)]
+def questions() -> Iterator[Questions]:
+    with listening() as heard:
+        yield heard
 
 
 def test_a_question_that_no_index_answers_is_seen() -> None:
@@ -76,14 +38,10 @@ async def test_a_day_of_the_service_asks_nothing_that_reads_a_whole_collection(
     more = {"insi_verification": "sandbox", "insi_verification_url": url}
     async with open_links([system | {"sending_facility": "LILAS"}], **more) as links:
         await _a_day(links, adt)
-        database, unfit = links.service.database, {}
-        for name in GROWING & set(questions.asked):
-            indexes = (await database[name].index_information()).values()
-            whole = [one for one in indexes if "partialFilterExpression" not in one]
-            leading = {"_id", *(one["key"][0][0] for one in whole)}
-            unfit[name] = without_a_leading_index(questions.asked[name], leading)
-    assert {name: asked for name, asked in unfit.items() if asked} == {}
-    assert {"identities", "history", "identity_cases", "insi_searches", "local_ids", "pam_messages"} <= set(unfit)
+        assert await questions.unfit(links.service.database, GROWING) == {}
+    assert {"identities", "history", "identity_cases", "insi_searches", "local_ids", "pam_messages"} <= set(
+        questions.asked
+    )
 
 
 async def _a_day(links: Any, adt: Callable[..., bytes]) -> None:

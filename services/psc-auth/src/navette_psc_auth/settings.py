@@ -35,8 +35,8 @@ class PscAuthSettings(ServiceSettings):
     #: A session in use asks Pro Santé Connect this often whether it still lives there.
     psc_refresh_seconds: float = Field(default=900.0, ge=60, le=1500)
 
-    #: Savoir-faire codes that make a physician a radiologist (spec/psc.md §7; follows the JDV).
-    imaging_skills: list[str] = Field(default=["SM44", "SM55", "SCH55", "SM28", "SCH41", "C69"])
+    #: Savoir-faire codes that make a physician a radiologist (spec/psc.md §7, cda.md §4.3; follows the JDV).
+    imaging_skills: list[str] = Field(default=["SM44", "SM74", "SM94", "SM55", "SCH55", "SM28", "SCH41", "C69"])
 
     session_max_seconds: int = Field(default=4 * 3600, gt=0, le=4 * 3600)
     session_idle_seconds: int = Field(default=30 * 60, gt=0, le=30 * 60)

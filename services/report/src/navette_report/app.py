@@ -29,7 +29,7 @@ from navette_report.adapters.documents import CHUNKS, FILES
 from navette_report.adapters.intake_links import declare_intake, intake_desk
 from navette_report.adapters.journeys import LINES
 from navette_report.adapters.pfi_links import declare_platforms
-from navette_report.adapters.reports import REPORTS
+from navette_report.adapters.reports import FAILED, REPORTS
 from navette_report.adapters.workshop import Workshop
 from navette_report.api.act_pages import act_page_routes
 from navette_report.api.activity import activity_routes
@@ -133,9 +133,11 @@ def _follow(service: Service, desk: Desk) -> None:
 
 def _keep(service: Service) -> None:
     """Indexes of what is kept."""
-    service.index(REPORTS, [("site_id", 1), ("updated_at", -1)])
-    service.index(REPORTS, [("worklists", 1), ("site_id", 1), ("updated_at", -1)])
-    service.index(LINES, [("state", 1), ("report_id", -1)])
+    # Lists of reports, in the order they are shown in.
+    shown = [("site_id", 1), ("updated_at", -1), ("_id", -1)]
+    service.index(REPORTS, shown)
+    service.index(REPORTS, [("worklists", 1), *shown])
+    service.index(REPORTS, [(FAILED, 1), *shown])
     service.index(REPORTS, [("patient_id", 1), ("awaits_identity", 1)])
     service.index(LINES, [("report_id", 1), ("version", 1)])
     service.index(REPORTS, [("signatures.rpps", 1), ("site_id", 1)])

@@ -261,6 +261,20 @@ def test_nobody_is_their_own_co_reader(samples):
         acts.propose(samples.draft(), (ANNE,), by_rpps=ANNE, at=T0)
 
 
+@pytest.mark.dsr("RIS.CRR.04")
+def test_nobody_drops_a_co_reader_of_somebody_else_unsaid(samples):
+    asked = acts.propose(samples.draft(), (BRUNO,), by_rpps=ANNE, at=T0)
+    with pytest.raises(Forbidden, match="proposed_by_another"):
+        acts.propose(asked, (CHLOE,), by_rpps=BRUNO, at=T0)
+    # Nor after an edit, which asks everybody again.
+    edited = acts.edit_draft(asked, samples.content(title="Relu"))
+    with pytest.raises(Forbidden, match="proposed_by_another"):
+        acts.propose(edited, (ANNE,), by_rpps=CHLOE, at=T0)
+    taken = acts.propose(edited, (CHLOE,), by_rpps=BRUNO, at=T0, take_over=True)
+    assert taken.current.missing_agreements == (CHLOE,)
+    assert [one.by_rpps for one in taken.current.proposals] == [ANNE, BRUNO]
+
+
 @pytest.mark.dsr("RIS.CRR.02", "RIS.DMP.03", "RIS.DMP.06")
 def test_each_choice_is_stored_with_who_made_it_and_when(samples):
     flagged = acts.choose(samples.draft(), {"announcement_needed": True}, by="secretary-1", at=T0)

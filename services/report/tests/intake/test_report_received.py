@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from navette_chassis import UnitOfWork
 from navette_chassis.testing import until
-from navette_contracts.events import Ins
+from navette_contracts.events import AccessRecorded, Ins
 from navette_report.adapters.received_documents import DOCUMENTS
 from navette_report.adapters.workshop import Workshop
 
@@ -72,6 +73,21 @@ async def from_service(links: Any, name: str, path: str, body: dict[str, Any]) -
 async def file_of(links: Any, patient_id: str, **query: str) -> list[dict[str, Any]]:
     found = await links.ask("GET", "/received-documents", params={"patient_id": patient_id} | query)
     return list(found["documents"])
+
+
+@pytest.fixture
+def accesses(monkeypatch: pytest.MonkeyPatch) -> list[AccessRecorded]:
+    """Every line of the audit stream, as it is promised."""
+    seen: list[AccessRecorded] = []
+    original = UnitOfWork.emit
+
+    async def emit(self: Any, event: Any, **more: Any) -> None:
+        if isinstance(event, AccessRecorded):
+            seen.append(event)
+        await original(self, event, **more)
+
+    monkeypatch.setattr(UnitOfWork, "emit", emit)
+    return seen
 
 
 async def page(links: Any, path: str, **claims: Any) -> Any:
@@ -248,10 +264,11 @@ async def test_the_file_of_a_patient_is_sorted_by_type_and_date_and_says_where_e
 
 @pytest.mark.dsr("CDA/DD.05")
 async def test_the_dmp_tells_that_a_document_it_gave_was_deleted_or_replaced_there(
-    links: Any, samples: Any, made: Any
+    links: Any, samples: Any, made: Any, accesses: list[AccessRecorded]
 ) -> None:
     patient_id = await person(links, samples)
     await bring(links, made("1.2.3.1"), patient_id)
+    accesses.clear()
     told = {"site_id": SITE, "unique_id": "1.2.3.1", "news": "deleted"}
     assert (await from_service(links, "dmp", "/received-documents/news", told)).json() == {"known": True}
     unknown = await from_service(links, "dmp", "/received-documents/news", told | {"unique_id": "1.2.3.9"})
@@ -259,6 +276,22 @@ async def test_the_dmp_tells_that_a_document_it_gave_was_deleted_or_replaced_the
     assert (await from_service(links, "ins", "/received-documents/news", told)).status_code == 403
     (document,) = await file_of(links, patient_id)
     assert document["news_label"] == "Son auteur a supprimé ce document."
+    heard = [one for one in accesses if one.action == "received.news"]
+    place = ("dmp", "received", document["document_id"], SITE, "granted")
+    assert [(one.actor, one.object_kind, one.object_id, one.site_id, one.outcome) for one in heard] == [place]
+
+
+@pytest.mark.dsr("CDA/DD.05")
+async def test_that_an_author_deleted_a_relayed_document_is_on_record_too(
+    links: Any, reference: Any, accesses: list[AccessRecorded]
+) -> None:
+    await links.identify(**TROIS)
+    first = reference("lps-mss-1.1/mdm_t04_delete_full", MSH_9="MDM^T02^MDM_T02", MSH_10="031", ORC_1="NW")
+    await links.take(first.replace(b"||||||D|", b"||||||F|"), "filed")
+    await links.take(reference("lps-mss-1.1/mdm_t04_delete_full", MSH_10="032"), "filed")
+    (heard,) = [one for one in accesses if one.action == "received.news"]
+    assert heard.actor.startswith("intake:")
+    assert heard.site_id == SITE
 
 
 @pytest.mark.dsr("CDA/VISU.01", "CDA/INT.15")

@@ -44,9 +44,18 @@ def service_settings(kafka_broker: Any, mongo_server: Any, samples: Any, folder:
     (folder / "keyring.json").write_text(json.dumps(keyring))
     sites = [
         samples.site(),
-        samples.site(site_id=OTHER_SITE, oid_root="1.2.250.1.999.7.2", ipp_oid="1.2.250.1.999.7.2.5"),
         samples.site(
-            site_id=FOREIGN_SITE, oid_root="1.2.250.1.999.7.3", finess_legal="999900024", dose_at_signature="refuse"
+            site_id=OTHER_SITE,
+            oid_root="1.2.250.1.999.7.2",
+            ipp_oid="1.2.250.1.999.7.2.5",
+            radiologist_specialty="G15_10/SM74",
+        ),
+        samples.site(
+            site_id=FOREIGN_SITE,
+            oid_root="1.2.250.1.999.7.3",
+            finess="999900024",
+            finess_legal="999900024",
+            dose_at_signature="refuse",
         ),
     ]
     (folder / "sites.json").write_text(json.dumps([site.model_dump(mode="json") for site in sites]))
@@ -100,9 +109,9 @@ class World:
     def radiologist(self, **claims: Any) -> httpx.AsyncClient:
         return self.caller("radiologist", **({"rpps": self.rpps, "name": "Dominique FICTIF-DURAND"} | claims))
 
-    async def draft(self, patient_id: str, **content: Any) -> str:
+    async def draft(self, patient_id: str, *, site_id: str = SITE, **content: Any) -> str:
         """A draft written without the API, which refuses a patient it does not know yet."""
-        values = {"site_id": SITE, "content": self.samples.content(**content), "author": "user-1"}
+        values = {"site_id": site_id, "content": self.samples.content(**content), "author": "user-1"}
         report: Report = await self.service.transact(draft_report, patient_id=patient_id, **values)
         return report.report_id
 

@@ -230,6 +230,24 @@ async def test_wrong_co_readers_are_refused_and_what_was_typed_stays(world: Any)
     assert "1234 &lt;b&gt;" in refused.text
 
 
+@pytest.mark.dsr("RIS.CRR.04")
+async def test_the_page_asks_another_radiologist_to_say_that_they_take_the_reading_over(
+    world: Any, make_rpps: Any
+) -> None:
+    report_id = await qualified(world)
+    async with world.radiologist() as doctor:
+        assert "take_over" not in (await page(doctor, report_id, "propose")).fields
+        await act(doctor, report_id, "propose", co_readers=make_rpps(31))
+        assert "take_over" not in (await page(doctor, report_id, "propose")).fields
+    async with world.radiologist(rpps=make_rpps(33), name="Lou TIERS-LECTEUR", sub="user-3") as other:
+        form = await page(other, report_id, "propose")
+        asked = form.without_proof | {"co_readers": make_rpps(34)}
+        refused = await send(other, report_id, "propose", asked)
+        assert refused.status_code == 409
+        assert f"RPPS {world.rpps}" in refused.text
+        assert (await send(other, report_id, "propose", asked | {"take_over": "true"})).status_code == 303
+
+
 async def test_an_act_already_done_elsewhere_is_not_done_twice(world: Any) -> None:
     report_id = await qualified(world)
     async with world.radiologist() as doctor:

@@ -176,6 +176,26 @@ async def test_a_spreadsheet_opens_the_same_figures_with_french_heads(world, two
     assert (year["Du"], year["Au (exclu)"]) == ("2026-01-01", "2027-01-01")
 
 
+@pytest.mark.dsr("RIS.TBB.01", "RIS.TBB.02", "RIS.TBB.03")
+async def test_a_site_where_nothing_happened_is_shown_with_zeros(world, two_years):
+    quiet = "999900024"
+    sites = [world.other_site, world.foreign_site]
+    answer = await ask(world, f"/activity?day={DAY}", "administrator", sites=sites)
+    found = [one for one in answer.json()["figures"] if one["finess"] == quiet]
+    assert [(one["period"], one["rpps"]) for one in found] == [("month", None), ("year", None), ("previous_year", None)]
+    for one in found:
+        assert one["dmp"] == one["patients"] == {"total": 0, "ins_qualified": 0, "ins_not_qualified": 0}
+        assert one["files_with_all_three"] == one["dmp_failures"] == one["mss_failures"] == 0
+    table = await ask(world, f"/activity.csv?day={DAY}", "administrator", sites=sites)
+    rows = list(csv.DictReader(io.StringIO(table.content.decode("utf-8-sig")), delimiter=";"))
+    silent = [row for row in rows if row["FINESS géographique"] == quiet]
+    assert [row["Période"] for row in silent] == ["Mois en cours", "Année en cours", "Année précédente"]
+    assert {row["CR alimentés au DMP"] for row in silent} == {"0"}
+    # Nobody reads there of a site they do not administrate.
+    own = await ask(world, f"/activity?day={DAY}", "administrator")
+    assert {one["finess"] for one in own.json()["figures"]} == {"999900016"}
+
+
 async def test_an_administrator_sees_the_sites_they_administrate_only(world, two_years):
     answer = await ask(world, f"/activity?day={DAY}", "administrator", sites=["site-of-nobody"])
     assert answer.json()["figures"] == []

@@ -325,6 +325,48 @@ async def test_a_provisional_report_waits_for_the_agreement_of_the_co_readers(wo
     assert (await world.sign(report_id)).status_code == 200
 
 
+@pytest.mark.dsr("RIS.CRR.04")
+async def test_only_who_asked_for_agreement_changes_whose_is_needed_unless_another_takes_over_and_is_named(
+    world: Any, make_rpps: Any, outbox_events: Any
+) -> None:
+    report_id = await world.draft(world.new_patient())
+    reader, other, friend = make_rpps(7), make_rpps(9), make_rpps(10)
+    await done(world, report_id, "propose", co_readers=[reader])
+    path, wanted = f"/reports/{report_id}/propose", {"co_readers": [friend]}
+    async with world.radiologist(rpps=other, name="Lou TIERS-LECTEUR", sub="user-3") as caller:
+        answer = await caller.post(path, json=wanted)
+        assert answer.status_code == 409
+        assert answer.json()["type"] == "urn:navette:problem:proposed-by-another"
+        assert "reprenez explicitement la demande" in answer.json()["detail"]
+        kept = (await world.journey(report_id))["report"]["versions"][0]
+        assert kept["co_readers"] == [world.rpps, reader]
+        taken = await caller.post(path, json=wanted | {"take_over": True})
+    assert taken.status_code == 200, taken.text
+    version = taken.json()["versions"][0]
+    assert version["co_readers"] == [other, friend]
+    assert version["missing_agreements"] == [friend]  # what was agreed before counts no more
+    assert [(one["by"], one["co_readers"]) for one in version["proposals"]] == [
+        (world.rpps, [world.rpps, reader]),
+        (other, [other, friend]),
+    ]
+    async with world.caller("secretary") as caller:
+        page = (await caller.get(f"/pages/reports/{report_id}")).text
+    assert f"relecture reprise par RPPS {other}" in page
+    actions = [one.action for one, _ in outbox_events.seen if getattr(one, "object_id", "") == report_id]
+    assert [one for one in actions if one in ("report.propose", "report.take_over")] == [
+        "report.propose",
+        "report.take_over",
+    ]
+
+
+@pytest.mark.dsr("RIS.CRR.04")
+async def test_who_asked_may_change_whose_agreement_is_needed(world: Any, make_rpps: Any) -> None:
+    report_id = await world.draft(world.new_patient())
+    await done(world, report_id, "propose", co_readers=[make_rpps(7)])
+    again = await done(world, report_id, "propose", co_readers=[make_rpps(9)])
+    assert again["versions"][0]["missing_agreements"] == [make_rpps(9)]
+
+
 @pytest.mark.dsr("RIS.CRR.05", "RIS.CRR.06")
 async def test_the_review_list_shows_what_is_not_validated_and_what_is_late(world: Any, make_rpps: Any) -> None:
     report_id = await world.draft(world.new_patient())
@@ -445,6 +487,57 @@ async def test_what_was_flagged_on_the_draft_stands_at_validation_with_who_and_w
         ("withheld_from_dmp", True, "secretary-9"),
         ("withheld_from_dmp", False, world.rpps),
     ]
+
+
+@pytest.mark.dsr("RIS.CRR.02", "RIS.DMP.06", "RIS.DMP.07")
+@pytest.mark.parametrize(
+    ("asked", "age", "said"),
+    [
+        ({"hidden_from_professionals": True, "hidden_from_patient": True}, 40, "à la fois masqué aux professionnels"),
+        ({"hidden_from_professionals": True, "announcement_needed": True}, 40, "d’abord invisible pour le patient"),
+        ({"secret_connection": True}, 15, "cochez les deux"),
+        ({"secret_connection": True, "hidden_from_representatives": True}, 40, "mineurs"),
+    ],
+)
+async def test_choices_that_could_not_be_signed_are_refused_when_they_are_made_and_nothing_is_kept(
+    world: Any, asked: dict[str, bool], age: int, said: str
+) -> None:
+    born = (world.service.clock.now().replace(day=1) - timedelta(days=365 * age)).strftime("%Y-%m-%d")
+    report_id = await world.draft(await world.known(world.new_patient(), birth_date=born))
+    before = await world.journey(report_id)
+    async with world.caller("secretary") as caller:
+        answer = await caller.post(f"/reports/{report_id}/choices", json=asked)
+    assert answer.status_code == 409
+    assert said in answer.json()["detail"]
+    assert await world.journey(report_id) == before
+
+
+@pytest.mark.dsr("RIS.DMP.06")
+async def test_a_choice_that_does_not_go_with_an_earlier_one_is_refused_and_both_at_once_are_put_right(
+    world: Any,
+) -> None:
+    report_id = await world.draft(await world.known(world.new_patient()))
+    path = f"/reports/{report_id}/choices"
+    async with world.caller("secretary") as caller:
+        assert (await caller.post(path, json={"hidden_from_professionals": True})).status_code == 200
+        assert (await caller.post(path, json={"announcement_needed": True})).status_code == 409
+        instead = {"hidden_from_professionals": False, "announcement_needed": True}
+        assert (await caller.post(path, json=instead)).status_code == 200
+    assert (await world.sign(report_id)).status_code == 200
+
+
+@pytest.mark.dsr("RIS.DMP.06")
+async def test_a_correction_is_not_flagged_to_hide_what_was_visible(world: Any, outbox_events: Any) -> None:
+    report_id = await qualified_report(world)
+    await composed(world, outbox_events, report_id, 1)
+    content = world.samples.content(title="Corrigé").model_dump(mode="json")
+    async with world.radiologist() as doctor:
+        assert (
+            await doctor.post(f"/reports/{report_id}/replace", json={"built_on": 1, "content": content})
+        ).status_code == 201
+        answer = await doctor.post(f"/reports/{report_id}/choices", json={"hidden_from_patient": True})
+    assert answer.status_code == 409
+    assert "ne peut plus être masqué" in answer.json()["detail"]
 
 
 @pytest.mark.dsr("RIS.DMP.07")

@@ -33,6 +33,31 @@ from navette_report.domain.report import Finding
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest.mark.parametrize(
+    ("skills", "code", "label"),
+    [
+        (["SM28"], "G15_10/SM28", "Médecin - Médecine nucléaire (SM)"),
+        ([], "G15_10/SM74", "Médecin - Radiologie et imagerie médicale (SM)"),  # what the site says of its own
+    ],
+)
+async def test_the_document_calls_the_signatory_what_the_sign_on_says_they_are(
+    world, outbox_events, skills, code, label
+):
+    report_id = await world.draft(await world.known(world.new_patient()), site_id=world.other_site)
+    async with world.radiologist(skills=skills, sites=[world.other_site]) as doctor:
+        assert (await doctor.post(f"/reports/{report_id}/sign", json={})).status_code == 200
+    event = (await until(lambda: outbox_events.of(ReportComposed, report_id)))[0]
+
+    async def fetched():
+        async with world.caller(kind="service", subject="dmp") as dmp:
+            answer = await dmp.get(f"/internal/documents/{event.document.document_id}/cda")
+        return answer.content if answer.status_code == 200 else None
+
+    header = read_header(await until(fetched))
+    named = (header.authors[0], header.legal_authenticator)
+    assert {(one.specialty.code, one.specialty.display) for one in named} == {(code, label)}
+
+
 @pytest.mark.dsr("RIS.DOC.01", "RIS.DOC.02")
 async def test_a_signed_report_of_a_qualified_patient_goes_to_everyone(world, outbox_events):
     patient_id = world.new_patient()

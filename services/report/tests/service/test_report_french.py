@@ -43,7 +43,8 @@ def wrong_contents(samples: Any) -> Iterator[dict[str, Any]]:
     """Contents that each break one rule of the model."""
     good = samples.content().model_dump(mode="json")
     act, correspondent = good["acts"][0], good["correspondents"][0]
-    for name, value in (("modality", "ZZ"), ("region", "1"), ("body_site", "1"), ("ccam_label", None)):
+    for name, value in (("modality", "ZZ"), ("region", "1"), ("body_site", "1"), ("ccam_label", None),
+                        ("loinc_code", "abc"), ("loinc_code", "36813-5")):  # fmt: skip
         yield good | {"acts": [act | {name: value}]}
     yield good | {"acts": [act | {"exposure": {}}]}
     measure = {"quantity": "none", "value": 1}

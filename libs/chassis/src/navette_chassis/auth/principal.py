@@ -46,6 +46,8 @@ class Principal:
     sites: frozenset[str] = frozenset()
     rpps: str | None = None
     name: str | None = field(default=None, repr=False)
+    skills: tuple[str, ...] = ()
+    """Savoir-faire codes (TRE_R38) that make the person a radiologist, from the sign-on too."""
 
     def may_act_for(self, site_id: str) -> bool:
         """Whether the caller works for this site; services work for all."""

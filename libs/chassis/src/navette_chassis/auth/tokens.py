@@ -40,6 +40,7 @@ class _Claims(BaseModel):
     kind: Literal["user", "service"]
     rpps: Annotated[str, Field(pattern=r"^\d{11}$")] | None = None
     name: str | None = None
+    skills: list[_Text] = Field(default_factory=list)
     roles: list[_Text] = Field(default_factory=list)
     sites: list[_Text] = Field(default_factory=list)
 
@@ -77,6 +78,7 @@ class TokenVerifier:
             sites=frozenset(claims.sites),
             rpps=claims.rpps,
             name=claims.name,
+            skills=tuple(claims.skills),
         )
 
     def _check(self, claims: _Claims) -> None:

@@ -7,6 +7,7 @@ from navette_documents.identifiers.finess import (
     parse_finess,
     struct_idnat,
 )
+from navette_documents.identifiers.loinc import parse_loinc
 from navette_documents.identifiers.nir import (
     INS_DEMO,
     INS_NIA,
@@ -48,6 +49,7 @@ __all__ = [
     "is_valid_rpps",
     "nir_key",
     "parse_finess",
+    "parse_loinc",
     "parse_matricule",
     "parse_oid",
     "parse_rpps",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from navette_documents.errors import InvalidValue
+from navette_documents.identifiers.luhn import passes_luhn
 
 PS_AUTHORITY = "1.2.250.1.71.4.2.1"
 """Assigning authority of PS_IdNat, root of professional ids in a CDA."""
@@ -12,19 +13,11 @@ PS_AUTHORITY = "1.2.250.1.71.4.2.1"
 _RPPS = re.compile(r"\d{11}", re.ASCII)
 
 
-def _luhn(digits: str) -> bool:
-    total = 0
-    for position, digit in enumerate(reversed(digits)):
-        doubled = int(digit) * (2 if position % 2 else 1)
-        total += doubled - 9 if doubled > 9 else doubled
-    return total % 10 == 0
-
-
 def parse_rpps(text: str) -> str:
     """RPPS of exactly 11 digits whose Luhn key is right. Raises InvalidValue (field "rpps")."""
     if not _RPPS.fullmatch(text):
         raise InvalidValue("rpps", "format")
-    if not _luhn(text):
+    if not passes_luhn(text):
         raise InvalidValue("rpps", "key")
     return text
 

@@ -90,6 +90,7 @@ class Gateway:
             user_claims(
                 rpps=session.rpps,
                 name=session.name,
+                skills=session.skills,
                 rights=rights,
                 audience=service,
                 session=session.public_id,

@@ -1,6 +1,6 @@
 """Claims of the tokens services trust, and of the assertions services prove themselves with (spec/psc.md §11.5)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeGuard
@@ -15,7 +15,15 @@ _LEEWAY = 5
 
 
 def user_claims(
-    *, rpps: str, name: str, rights: Rights, audience: str, session: str, jti: str, now: datetime
+    *,
+    rpps: str,
+    name: str,
+    skills: Sequence[str],
+    rights: Rights,
+    audience: str,
+    session: str,
+    jti: str,
+    now: datetime,
 ) -> dict[str, Any]:
     """Claims of a token for one person toward one service."""
     return {
@@ -24,6 +32,7 @@ def user_claims(
         "kind": "user",
         "rpps": rpps,
         "name": name,
+        "skills": list(skills),
         "roles": list(rights.roles),
         "sites": list(rights.sites),
         "sid": session,

@@ -70,19 +70,30 @@ def professional_of(userinfo: Mapping[str, Any], *, production: bool) -> Profess
     )
 
 
+def skills_of(professional: Professional, imaging_skills: Collection[str]) -> tuple[str, ...]:
+    """The savoir-faire that make the person a radiologist, each once, as the registration lists them."""
+    found = [one.skill for one in professional.exercises if _is_radiologist(one, imaging_skills)]
+    return tuple(dict.fromkeys(found))
+
+
 def eligible_roles(professional: Professional, imaging_skills: Collection[str]) -> frozenset[str]:
     """Roles the person's registration allows; a local administrator still has to give them."""
     roles: set[str] = set()
     for exercise in professional.exercises:
         if exercise.category == _STUDENT:
             continue  # a student needs a supervisor: no role of one's own
-        if exercise.profession == _PHYSICIAN and exercise.skill in imaging_skills:
+        if _is_radiologist(exercise, imaging_skills):
             roles.add("radiologist")
         elif exercise.profession == _RADIOGRAPHER:
             roles.add("technologist")
         elif exercise.profession in _NO_REGULATED_PROFESSION and exercise.role_codes & _SECRETARIAL_ROLES:
             roles.add("secretary")
     return frozenset(roles)
+
+
+def _is_radiologist(exercise: Exercise, imaging_skills: Collection[str]) -> bool:
+    physician = exercise.profession == _PHYSICIAN and exercise.category != _STUDENT
+    return physician and exercise.skill in imaging_skills
 
 
 def _exercise(row: Mapping[str, Any]) -> Exercise:

@@ -53,6 +53,8 @@ class Session:
     """`Sealed[PscTokens]`."""
     site_id: str | None = None
     """The site the person chose to act for; None: only what holds at every site."""
+    skills: tuple[str, ...] = ()
+    """Savoir-faire that make the person a radiologist."""
 
     @property
     def actor(self) -> str:
@@ -71,10 +73,11 @@ class Session:
     def to_row(self) -> dict[str, Any]:
         """The MongoDB document."""
         row: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "key"}
-        return {"_id": self.key, **row, "eligible": list(self.eligible)}
+        return {"_id": self.key, **row, "eligible": list(self.eligible), "skills": list(self.skills)}
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """The session of a MongoDB document; one written before a field existed has its default."""
         fields = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
-        return cls(**{**fields, "key": row["_id"], "eligible": tuple(row["eligible"])})
+        lists = {"eligible": tuple(row["eligible"]), "skills": tuple(row.get("skills", ()))}
+        return cls(**{**fields, "key": row["_id"], **lists})

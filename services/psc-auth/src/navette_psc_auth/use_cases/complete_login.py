@@ -9,7 +9,7 @@ from navette_chassis import Service
 
 from navette_psc_auth.domain.callback import Callback, check_answer, read_callback
 from navette_psc_auth.domain.errors import LoginCancelled, LoginRefused
-from navette_psc_auth.domain.professional import eligible_roles, professional_of
+from navette_psc_auth.domain.professional import eligible_roles, professional_of, skills_of
 from navette_psc_auth.domain.provider import Provider
 from navette_psc_auth.domain.session import digest
 from navette_psc_auth.settings import PscAuthSettings
@@ -74,6 +74,7 @@ class CompleteLogin:
             identity=identity,
             professional=professional,
             eligible=eligible_roles(professional, self._settings.imaging_skills),
+            skills=skills_of(professional, self._settings.imaging_skills),
             cookie=secrets.token_urlsafe(32),
             replaced_cookie=replaced_cookie,
         )

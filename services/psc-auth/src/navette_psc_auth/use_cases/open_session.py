@@ -32,6 +32,7 @@ class Login:
     identity: Identity
     professional: Professional
     eligible: frozenset[str]
+    skills: tuple[str, ...]
     cookie: str
     """Value of the new session's cookie."""
     replaced_cookie: str | None
@@ -72,6 +73,7 @@ def _session(uow: UnitOfWork, login: Login, rpps: str, limits: SessionLimits, ke
         rpps=rpps,
         name=login.professional.name,
         eligible=tuple(sorted(login.eligible)),
+        skills=login.skills,
         psc_sub=str(claims["sub"]),
         psc_sid=sid if isinstance(sid, str) else None,
         acr=str(claims["acr"]),

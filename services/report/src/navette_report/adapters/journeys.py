@@ -7,10 +7,12 @@ from typing import Any
 
 from navette_chassis import UnitOfWork
 
+from navette_report.adapters.reports import FAILED, REPORTS
 from navette_report.domain.activity import done_at, failed_at
-from navette_report.domain.journey import Fact, JourneyLine, Place
+from navette_report.domain.journey import NOT_ARRIVED, Fact, JourneyLine, Place
 
 LINES = "journey_lines"
+_NOT_ARRIVED = sorted(state.value for state in NOT_ARRIVED)
 
 
 class JourneyRepository:
@@ -18,6 +20,7 @@ class JourneyRepository:
 
     def __init__(self, uow: UnitOfWork) -> None:
         self._collection = uow.collection(LINES)
+        self._reports = uow.collection(REPORTS)
 
     async def get(self, key: str) -> JourneyLine | None:
         """The line of that key."""
@@ -61,7 +64,19 @@ class JourneyRepository:
             "failed_at": failed_at(line),
             "line": line.model_dump(mode="json"),
         }
-        await self._collection.replace_one({"_id": line.key}, row, upsert=True)
+        former = await self._collection.find_one_and_replace(
+            {"_id": line.key}, row, projection={"state": 1}, upsert=True
+        )
+        before = former is not None and former["state"] in _NOT_ARRIVED
+        if before != (line.shown.state in NOT_ARRIVED):
+            await self._mark_report(line.report_id, line.version)
+
+    async def _mark_report(self, report_id: str, version: int) -> None:
+        """Say on the report whether a line of the version that counts did not arrive, for the list of its site."""
+        query = {"report_id": report_id, "version": version, "state": {"$in": _NOT_ARRIVED}}
+        failed = await self._collection.find_one(query, {"_id": 1}) is not None
+        counts = {"_id": report_id, "followed_version": version}
+        await self._reports.update_one(counts, {"$set": {FAILED: failed}})
 
 
 def line_of(row: Mapping[str, Any]) -> JourneyLine:

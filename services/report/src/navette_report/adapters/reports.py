@@ -13,6 +13,9 @@ from navette_report.domain.report import Report
 
 REPORTS = "reports"
 WAITING_INS, TO_ANNOUNCE, PROVISIONAL, HELD = "waiting-ins", "to-announce", "provisional", "held"
+FAILED = "failed"
+"""Mark of a row: a line of the version that counts did not arrive. The lines keep it (`journeys.py`), saving a report
+clears it when another version counts from then on."""
 
 
 class ReportRepository:
@@ -29,12 +32,17 @@ class ReportRepository:
 
     async def add(self, report: Report) -> None:
         """Store a new report."""
-        await self._collection.insert_one(_row(report))
+        await self._collection.insert_one(_row(report) | {FAILED: False})
 
     async def save(self, report: Report) -> Report:
         """Store a changed report, dated with the unit of work."""
         dated = report.model_copy(update={"updated_at": self._now})
-        await self._collection.replace_one({"_id": report.report_id}, _row(dated))
+        row = _row(dated)
+        former = await self._collection.find_one_and_update(
+            {"_id": report.report_id}, {"$set": row}, projection={"followed_version": 1}
+        )
+        if former is not None and former.get("followed_version") != row["followed_version"]:
+            await self._collection.update_one({"_id": report.report_id}, {"$set": {FAILED: False}})
         return dated
 
     async def of_exam(self, site_id: str, *, accession_number: str, placer_number: str) -> list[Report]:
@@ -69,6 +77,7 @@ def _row(report: Report) -> dict[str, Any]:
         "state": report.current.state.value,
         "awaits_identity": awaits_identity(report),
         "worklists": worklists_of(report),
+        "followed_version": report.followed.number,
         "accession_number": list(report.current.content.exam.accession_numbers),
         "placer_number": list(report.current.content.exam.order_placer_numbers),
         "examined_at": report.current.content.exam.started_at,
@@ -83,7 +92,7 @@ def _row(report: Report) -> dict[str, Any]:
 
 
 def worklists_of(report: Report) -> list[str]:
-    """The work lists a report stands on (RIS.CRR.05, spec/dsr.md §4 C1, C3, C7); failures stand on the lines."""
+    """The work lists a report stands on (RIS.CRR.05, spec/dsr.md §4 C1, C3, C7); failures are marked by the lines."""
     found = []
     if report.draft is not None:
         found.append(PROVISIONAL)

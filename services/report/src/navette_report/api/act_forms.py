@@ -50,6 +50,7 @@ class CoReadersForm(ActForm):
         BeforeValidator(_numbers),
         Field(min_length=1, max_length=10),
     ]
+    take_over: bool = False
 
 
 class WithdrawalForm(ActForm):
@@ -80,8 +81,11 @@ Start = Callable[[Any, Principal, Desk, Report], works.Work]
 
 ACT_FORMS: Mapping[Offer, tuple[type[ActForm], Start]] = {
     Offer.EDIT: (TextsForm, lambda form, who, _, one: works.editing(who, form.written_over(one.current.content))),
-    Offer.CHOOSE: (ChoicesForm, lambda form, who, _, __: works.choosing(who, form.asked)),
-    Offer.PROPOSE: (CoReadersForm, lambda form, who, _, __: works.proposing(who, form.co_readers)),
+    Offer.CHOOSE: (ChoicesForm, lambda form, who, desk, _: works.choosing(who, desk, form.asked)),
+    Offer.PROPOSE: (
+        CoReadersForm,
+        lambda form, who, _, __: works.proposing(who, form.co_readers, take_over=form.take_over),
+    ),
     Offer.AGREE: (ActForm, lambda _, who, __, ___: works.agreeing(who)),
     Offer.SIGN: (ChoicesForm, lambda form, who, desk, _: works.signing(who, desk, form.asked)),
     Offer.ABANDON: (ActForm, lambda _, who, __, ___: works.abandoning(who)),

@@ -39,7 +39,7 @@ def act_page_routes(service: Service, desk: Desk) -> APIRouter:
         if act not in offers_for(report, caller):
             # Done meanwhile, by this person or another: the page of the report says where it stands.
             return RedirectResponse(f"/pages/reports/{report_id}", status.HTTP_303_SEE_OTHER)
-        return await pages.form(request, report, act)
+        return await pages.form(request, caller, report, act)
 
     @router.post("/{act}", response_class=HTMLResponse)
     async def perform(request: Request, caller: CareTeam, report_id: str, act: Offer) -> Response:
@@ -53,10 +53,10 @@ def act_page_routes(service: Service, desk: Desk) -> APIRouter:
             await works.perform(service, caller, report_id, work_of(act, fields, caller, desk, report))
         except ValidationError as invalid:
             problems = field_problems(invalid.errors(), FIELD_RULES)
-            return await pages.form(request, report, act, given=fields, problems=problems)
+            return await pages.form(request, caller, report, act, given=fields, problems=problems)
         except Forbidden as forbidden:
             said = french.rule(forbidden.rule)
-            return await pages.form(request, report, act, given=fields, refusal=said)
+            return await pages.form(request, caller, report, act, given=fields, refusal=said)
         return RedirectResponse(f"/pages/reports/{report_id}", status.HTTP_303_SEE_OTHER)
 
     return router
@@ -78,6 +78,7 @@ class _Pages:
     async def form(
         self,
         request: Request,
+        caller: Principal,
         report: Report,
         act: Offer,
         *,
@@ -105,6 +106,7 @@ class _Pages:
             problems=problems,
             refusal=refusal,
             offered=offered,
+            anothers=report.current.proposed_by not in (None, caller.rpps),
         )
 
     async def not_offered(self, request: Request, caller: Principal, report: Report, act: Offer) -> HTMLResponse:
@@ -113,7 +115,7 @@ class _Pages:
             where = ("report", report.report_id, report.site_id)
             await record(self._service, caller, f"report.{act}", *where, granted=False)
             raise ProblemError.forbidden("Cet acte est réservé aux radiologues du site.")
-        return await self.form(request, report, act, refusal=act_words.NOT_OFFERED, offered=False)
+        return await self.form(request, caller, report, act, refusal=act_words.NOT_OFFERED, offered=False)
 
 
 def _text(report: Report, name: str, given: Mapping[str, str] | None) -> str:

@@ -26,6 +26,8 @@ class CoReaders(Strict):
     """The radiologists who must agree, by RPPS."""
 
     co_readers: Annotated[tuple[Annotated[str, AfterValidator(parse_rpps)], ...], Field(min_length=1, max_length=10)]
+    take_over: bool = False
+    """Another radiologist asked for agreement before: decide in their place, on record."""
 
 
 class Replacement(Strict):
@@ -44,23 +46,25 @@ class WithdrawalReason(Strict):
 def act_routes(service: Service, desk: Desk) -> APIRouter:
     """Routes that change a report, under /reports/{report_id}."""
     router = APIRouter(prefix="/reports/{report_id}", tags=["acts"])
-    _draft_routes(router, service)
+    _draft_routes(router, service, desk)
     _version_routes(router, service, desk)
     return router
 
 
-def _draft_routes(router: APIRouter, service: Service) -> None:
+def _draft_routes(router: APIRouter, service: Service, desk: Desk) -> None:
     @router.put("/content")
     async def edit(caller: CareTeam, seen: IfMatch, report_id: str, body: ReportContent) -> ReportAnswer:
         return await _act(service, caller, seen, report_id, works.editing(caller, body))
 
     @router.post("/choices")
     async def choose(caller: CareTeam, seen: IfMatch, report_id: str, body: SignatureChoices) -> ReportAnswer:
-        return await _act(service, caller, seen, report_id, works.choosing(caller, _said(body)))
+        return await _act(service, caller, seen, report_id, works.choosing(caller, desk, _said(body)))
 
     @router.post("/propose")
     async def propose(caller: Radiologist, seen: IfMatch, report_id: str, body: CoReaders) -> ReportAnswer:
-        return await _act(service, caller, seen, report_id, works.proposing(caller, body.co_readers))
+        return await _act(
+            service, caller, seen, report_id, works.proposing(caller, body.co_readers, take_over=body.take_over)
+        )
 
     @router.post("/agree")
     async def agree(caller: Radiologist, seen: IfMatch, report_id: str) -> ReportAnswer:

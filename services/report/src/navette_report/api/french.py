@@ -119,6 +119,10 @@ RULES: Mapping[str, str] = {
     "draft_written_here": "Ce brouillon a été repris ici : un message reçu ne le remplace plus.",
     "agreement_of_a_co_reader_missing": "Un confrère dont l’accord est demandé ne l’a pas encore donné.",
     "co_reader_missing": "Indiquez au moins un confrère qui doit donner son accord.",
+    "proposed_by_another": (
+        "La relecture a été demandée par un autre radiologue : lui seul change les confrères dont l’accord est "
+        "attendu. Sinon, reprenez explicitement la demande à votre nom ; les accords déjà donnés sont alors annulés."
+    ),
     "not_a_co_reader": "Votre accord n’est pas demandé pour ce compte rendu.",
     "not_validated_yet": "Ce compte rendu n’est pas encore validé : modifiez le brouillon.",
     "not_built_on_the_last_version": (

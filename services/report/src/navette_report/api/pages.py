@@ -6,7 +6,7 @@ from datetime import timedelta
 from importlib.resources import files
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from navette_chassis import Service
 from navette_chassis.auth import Principal, require
@@ -16,6 +16,7 @@ from navette_report.api import french
 from navette_report.api.access import CareTeam, PageViews, record, visible_report
 from navette_report.api.act_pages import offers_for
 from navette_report.api.intake_access import count_open_messages
+from navette_report.api.listing import BLANK, After, Searched, first_link, next_link
 from navette_report.api.rendering import Renderer
 from navette_report.api.worklists import Worklist
 from navette_report.domain.acts import offered
@@ -23,14 +24,7 @@ from navette_report.domain.journey import JourneyLine
 from navette_report.domain.lifecycle import State
 from navette_report.settings import ReportSettings
 from navette_report.use_cases.compose_report import Desk
-from navette_report.use_cases.read_reports import (
-    Followed,
-    Wanted,
-    follow_report,
-    late_drafts,
-    list_failed,
-    list_reports,
-)
+from navette_report.use_cases.read_reports import follow_report, late_drafts, list_reports
 
 _ASSETS = {"journey.css": "text/css; charset=utf-8", "journey.js": "text/javascript; charset=utf-8"}
 
@@ -43,12 +37,16 @@ def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRo
 
     @router.get("/journey", response_class=HTMLResponse)
     async def journey(
+        request: Request,
         caller: CareTeam,
-        state: State | None = None,
-        worklist: Worklist | None = None,
+        search: Searched,
+        after: After,
+        worklist: Annotated[Worklist | None, BLANK] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> HTMLResponse:
-        found = await _listed(service, caller, state, worklist, limit)
+        wanted = search.wanted(desk.zone, None if worklist is None else worklist.value)
+        page = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit, after=after)
+        found = page.followed
         overdue = service.clock.now() - timedelta(hours=settings.reminder_hours)
         if views.is_new(caller, "journey", service.clock.now()):
             await record(service, caller, "journey.list", "page", "journey", None, granted=True)
@@ -58,8 +56,11 @@ def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRo
             followed=found,
             patients=patients,
             sites=desk.sites,
-            state=state,
+            own_sites=[site for site_id, site in sorted(desk.sites.items()) if caller.may_act_for(site_id)],
+            search=search,
             worklist=worklist,
+            next=next_link(request, page),
+            first=None if after is None else first_link(request),
             worklists=Worklist,
             late=await late_drafts(service.database, caller.sites, before=overdue),
             reminder_hours=settings.reminder_hours,
@@ -82,23 +83,17 @@ def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRo
             site=desk.sites.get(report.site_id),
         )
 
+    _asset_route(router)
+    return router
+
+
+def _asset_route(router: APIRouter) -> None:
     @router.get("/assets/{name}", dependencies=[require()])
     async def asset(name: str) -> Response:
         if name not in _ASSETS:
             raise ProblemError.not_found()
         content = (files("navette_report.api") / "static" / name).read_bytes()
         return Response(content, media_type=_ASSETS[name], headers={"Cache-Control": "max-age=300"})
-
-    return router
-
-
-async def _listed(
-    service: Service, caller: Principal, state: State | None, worklist: Worklist | None, limit: int
-) -> list[Followed]:
-    if worklist is Worklist.FAILED:
-        return await list_failed(service.database, caller.sites, limit=limit)
-    wanted = Wanted(state=state, worklist=None if worklist is None else worklist.value)
-    return await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
 
 
 async def _received(service: Service, caller: Principal, settings: ReportSettings) -> int | None:

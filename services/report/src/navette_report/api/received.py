@@ -66,7 +66,8 @@ def _bring(router: APIRouter, service: Service, desk: ReceptionDesk) -> None:
     @router.post("/news")
     async def tell(caller: Caller, body: Told) -> TellingAnswer:
         _source(caller)
-        heard = await service.transact(hear_news, desk, site_id=body.site_id, unique_id=body.unique_id, news=body.news)
+        said = {"site_id": body.site_id, "unique_id": body.unique_id, "news": body.news}
+        heard = await service.transact(hear_news, desk, by=caller.subject, **said)
         return TellingAnswer(known=heard)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import APIRouter, Query, Request, Response, status
 from navette_chassis import Service, UnitOfWork
 from navette_chassis.problem import ProblemError
 
 from navette_report.adapters import documents
 from navette_report.api import field_rules
 from navette_report.api.access import CareTeam, record, visible_report
+from navette_report.api.listing import After, Searched, next_link
 from navette_report.api.schemas import (
     FullReportAnswer,
     JourneyAnswer,
@@ -20,14 +20,13 @@ from navette_report.api.schemas import (
     ReportList,
 )
 from navette_report.api.unchanged import etag
-from navette_report.domain.fields import Day
 from navette_report.domain.identity import IdentityGap
 from navette_report.domain.lifecycle import State
 from navette_report.domain.report import Report
 from navette_report.use_cases.admit_patient import PatientRefused, admit_patient
 from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.draft_report import draft_report
-from navette_report.use_cases.read_reports import Wanted, follow_report, list_reports
+from navette_report.use_cases.read_reports import follow_report, list_reports
 from navette_report.use_cases.show_withdrawn import show_withdrawn
 
 
@@ -68,23 +67,15 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
 
     @router.get("")
     async def read_list(
+        request: Request,
         caller: CareTeam,
-        state: State | None = None,
-        patient_id: Annotated[str | None, Query(max_length=128)] = None,
-        site_id: Annotated[str | None, Query(max_length=128)] = None,
-        examined_from: Day | None = None,
-        examined_to: Day | None = None,
+        search: Searched,
+        after: After,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> ReportList:
-        wanted = Wanted(
-            state=state,
-            patient_id=patient_id,
-            site_id=site_id,
-            examined_from=None if examined_from is None else _midnight(examined_from, desk),
-            examined_before=None if examined_to is None else _midnight(examined_to + timedelta(days=1), desk),
-        )
-        found = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
-        return ReportList(reports=[JourneyAnswer.of(one) for one in found])
+        wanted = search.wanted(desk.zone)
+        page = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit, after=after)
+        return ReportList(reports=[JourneyAnswer.of(one) for one in page.followed], next=next_link(request, page))
 
     _reading_routes(router, service, desk)
     return router
@@ -124,7 +115,3 @@ def _reading_routes(router: APIRouter, service: Service, desk: Desk) -> None:
                 "Cache-Control": "no-store",
             },
         )
-
-
-def _midnight(day: date, desk: Desk) -> datetime:
-    return datetime.combine(day, time(), tzinfo=desk.zone)

@@ -98,6 +98,14 @@ class ChoiceAnswer(Answer):
     at: datetime
 
 
+class ProposalAnswer(Answer):
+    """Who decided, and when, whose agreement is needed: RPPS numbers."""
+
+    by: str
+    at: datetime
+    co_readers: list[str]
+
+
 class VersionAnswer(Answer):
     """One version of the chain."""
 
@@ -110,6 +118,7 @@ class VersionAnswer(Answer):
     withdrawn_at: datetime | None
     co_readers: list[str]
     missing_agreements: list[str]
+    proposals: list[ProposalAnswer]
     choices: list[ChoiceAnswer]
     unique_ids: list[str]
 
@@ -127,6 +136,9 @@ class VersionAnswer(Answer):
             withdrawn_at=None if version.withdrawal is None else version.withdrawal.at,
             co_readers=list(version.co_readers),
             missing_agreements=list(version.missing_agreements),
+            proposals=[
+                ProposalAnswer(by=one.by_rpps, at=one.at, co_readers=list(one.co_readers)) for one in version.proposals
+            ],
             choices=[ChoiceAnswer(**one.model_dump()) for one in version.choices],
             unique_ids=[edition.reference.unique_id for edition in version.editions],
         )
@@ -242,3 +254,5 @@ class ReportList(Answer):
     """Reports, last changed first."""
 
     reports: list[JourneyAnswer]
+    next: str | None
+    """Link to the next part of the list, relative to the address that was asked; null at its end."""

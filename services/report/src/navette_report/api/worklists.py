@@ -6,14 +6,15 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from navette_chassis import Service
 
 from navette_report.adapters import reports as store
 from navette_report.api.access import CareTeam, record
+from navette_report.api.listing import After, next_link
 from navette_report.api.schemas import Answer, JourneyAnswer
 from navette_report.settings import ReportSettings
-from navette_report.use_cases.read_reports import Wanted, list_failed, list_reports
+from navette_report.use_cases.read_reports import Wanted, list_reports
 
 
 class Worklist(StrEnum):
@@ -23,17 +24,19 @@ class Worklist(StrEnum):
     TO_ANNOUNCE = store.TO_ANNOUNCE
     PROVISIONAL = store.PROVISIONAL
     HELD = store.HELD
-    FAILED = "failed"
+    FAILED = store.FAILED
 
 
 class WorklistAnswer(Answer):
-    """One list, last changed first."""
+    """A part of one list, last changed first."""
 
     name: str
     reports: list[JourneyAnswer]
     late: list[str]
-    """Reports on it that nobody touched for longer than `reminder_hours`."""
+    """Reports of this part that nobody touched for longer than `reminder_hours`."""
     reminder_hours: float
+    next: str | None
+    """Link to the next part of the list, relative to the address that was asked; null at its end."""
 
 
 def worklist_routes(service: Service, settings: ReportSettings) -> APIRouter:
@@ -42,27 +45,27 @@ def worklist_routes(service: Service, settings: ReportSettings) -> APIRouter:
 
     @router.get("/{name}")
     async def read(
+        request: Request,
         caller: CareTeam,
         name: Worklist,
+        after: After,
         days: Annotated[int | None, Query(ge=1, le=366)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 100,
     ) -> WorklistAnswer:
         now = service.clock.now()
-        if name is Worklist.FAILED:
-            found = await list_failed(service.database, caller.sites, limit=limit)
-        else:
-            # Only the review of what is not validated is over a period; what blocks a patient never drops out.
-            period = timedelta(days=days or settings.review_days)
-            since = now - period if name is Worklist.PROVISIONAL else None
-            wanted = Wanted(worklist=name.value, changed_since=since)
-            found = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit)
+        # Only the review of what is not validated is over a period; what blocks a patient never drops out.
+        period = timedelta(days=days or settings.review_days)
+        since = now - period if name is Worklist.PROVISIONAL else None
+        wanted = Wanted(worklist=name.value, changed_since=since)
+        page = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit, after=after)
         await record(service, caller, "worklist.read", "worklist", name.value, None, granted=True)
         overdue = now - timedelta(hours=settings.reminder_hours)
         return WorklistAnswer(
             name=name,
-            reports=[JourneyAnswer.of(one) for one in found],
-            late=[one.report.report_id for one in found if one.report.updated_at < overdue],
+            reports=[JourneyAnswer.of(one) for one in page.followed],
+            late=[one.report.report_id for one in page.followed if one.report.updated_at < overdue],
             reminder_hours=settings.reminder_hours,
+            next=next_link(request, page),
         )
 
     return router

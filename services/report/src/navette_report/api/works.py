@@ -11,13 +11,13 @@ from navette_chassis.problem import OutOfSightError, ProblemError
 
 from navette_report.adapters.reports import ReportRepository
 from navette_report.api.access import record
-from navette_report.domain.choices import SignatureChoices, standing
+from navette_report.domain.acts import wanted_choices
 from navette_report.domain.content import ReportContent
 from navette_report.domain.report import Report
-from navette_report.domain.signatory import signatory_of
+from navette_report.domain.signatory import signatory_of, specialty_of
 from navette_report.use_cases import write_draft
 from navette_report.use_cases.announce_report import announce_report
-from navette_report.use_cases.check_validation import check_validation
+from navette_report.use_cases.check_validation import check_secrecy, check_validation
 from navette_report.use_cases.compose_report import Desk
 from navette_report.use_cases.recompose_report import recompose_report
 from navette_report.use_cases.sign_report import sign_report
@@ -63,21 +63,24 @@ def editing(caller: Principal, content: ReportContent) -> Work:
     return Work("report.edit", run)
 
 
-def choosing(caller: Principal, changes: dict[str, bool]) -> Work:
-    """Choices before validation."""
+def choosing(caller: Principal, desk: Desk, changes: dict[str, bool]) -> Work:
+    """Choices before validation, refused at once when they could not be signed."""
 
     async def run(uow: UnitOfWork, report: Report) -> Report:
+        await check_secrecy(uow, desk, report=report, choices=wanted_choices(report, changes))
         return await write_draft.choose(uow, report=report, changes=changes, actor=caller.subject)
 
     return Work("report.choose", run)
 
 
-def proposing(caller: Principal, co_readers: tuple[str, ...]) -> Work:
+def proposing(caller: Principal, co_readers: tuple[str, ...], *, take_over: bool) -> Work:
     """Several radiologists must agree."""
 
     async def run(uow: UnitOfWork, report: Report) -> Report:
         rpps = signatory_of(caller.rpps, caller.name).rpps
-        return await write_draft.propose(uow, report=report, co_readers=co_readers, rpps=rpps, actor=caller.subject)
+        return await write_draft.propose(
+            uow, report=report, co_readers=co_readers, rpps=rpps, take_over=take_over, actor=caller.subject
+        )
 
     return Work("report.propose", run)
 
@@ -116,9 +119,11 @@ def signing(caller: Principal, desk: Desk, asked: dict[str, bool]) -> Work:
     """Validate with these choices; what was flagged before stands unless it is said otherwise inside this act."""
 
     async def run(uow: UnitOfWork, report: Report) -> Report:
-        choices = SignatureChoices.model_validate(standing(report.current.choices).model_dump() | asked)
+        choices = wanted_choices(report, asked)
         await check_validation(uow, desk, report=report, choices=choices)
-        signatory = signatory_of(caller.rpps, caller.name)
+        site = desk.sites.get(report.site_id)
+        specialty = None if site is None else specialty_of(caller.skills, usual=site.radiologist_specialty)
+        signatory = signatory_of(caller.rpps, caller.name, specialty=specialty)
         return await sign_report(uow, report=report, signatory=signatory, choices=choices, signer=caller.subject)
 
     return Work("report.sign", run)

@@ -177,9 +177,11 @@ Dashboard = Mapping[Period, Mapping[Place, Tally]]
 class DashboardBuilder:
     """Sorts deeds into periods, sites and professionals."""
 
-    def __init__(self, covered: Mapping[Period, Span]) -> None:
+    def __init__(self, covered: Mapping[Period, Span], sites: Iterable[str]) -> None:
+        """`sites`: the FINESS of every site, shown even where nothing happened."""
+        whole = [Place(finess, None) for finess in set(sites)]
         self._spans = covered
-        self._tallies: dict[Period, dict[Place, Tally]] = {period: {} for period in covered}
+        self._tallies = {period: {place: Tally() for place in whole} for period in covered}
 
     def add(self, deed: Deed) -> None:
         """Count a deed wherever it belongs."""

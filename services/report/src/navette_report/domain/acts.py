@@ -10,11 +10,11 @@ from enum import StrEnum
 
 from navette_contracts.events import Audience, WhoMustAct
 
-from navette_report.domain.choices import SignatureChoices, made_by, standing
+from navette_report.domain.choices import SignatureChoices, forbidden_combinations, made_by, standing
 from navette_report.domain.content import ReportContent
 from navette_report.domain.lifecycle import IN_FORCE, TRANSITIONS, Act, Forbidden, State
 from navette_report.domain.origin import Origin
-from navette_report.domain.report import Agreement, Announcement, Report, Signature, Version, Withdrawal, sign
+from navette_report.domain.report import Agreement, Announcement, Proposal, Report, Signature, Version, Withdrawal, sign
 
 
 def edit_draft(report: Report, content: ReportContent) -> Report:
@@ -33,22 +33,42 @@ def take_over(report: Report, content: ReportContent, origin: Origin) -> Report:
     return report.with_current(version.after(Act.EDIT, content=content, agreements=(), origin=origin))
 
 
+def wanted_choices(report: Report, changes: dict[str, bool]) -> SignatureChoices:
+    """The choices that stand, with these changes."""
+    return SignatureChoices.model_validate(standing(report.current.choices).model_dump() | changes)
+
+
 def choose(report: Report, changes: dict[str, bool], *, by: str, at: datetime) -> Report:
-    """Set choices before validation; what is not named stays."""
-    wanted = SignatureChoices.model_validate(standing(report.current.choices).model_dump() | changes)
+    """Set choices before validation; what is not named stays. What could not be signed is refused here already."""
+    edited, wanted = report.current.after(Act.EDIT), wanted_choices(report, changes)
+    broken = (*forbidden_combinations(wanted), *closed_choices(report, wanted))
+    if broken:
+        raise Forbidden(broken[0])
     choices = made_by(report.current.choices, wanted, by=by, at=at)
-    return report.with_current(report.current.after(Act.EDIT, choices=choices))
+    return report.with_current(edited.model_copy(update={"choices": choices}))
 
 
-def propose(report: Report, co_readers: tuple[str, ...], *, by_rpps: str, at: datetime) -> Report:
-    """Make the draft provisional: `co_readers` must agree before it is validated. Who proposes it agrees."""
+def propose(
+    report: Report, co_readers: tuple[str, ...], *, by_rpps: str, at: datetime, take_over: bool = False
+) -> Report:
+    """Make the draft provisional: `co_readers` must agree before it is validated. Who proposes it agrees.
+
+    Only who proposed it changes whose agreement is needed; another says explicitly that they take that over. What was
+    agreed before is void either way.
+    """
+    proposer = report.current.proposed_by
+    if proposer not in (None, by_rpps) and not take_over:
+        raise Forbidden("proposed_by_another")
     others = tuple(dict.fromkeys(rpps for rpps in co_readers if rpps != by_rpps))
     if not others:
         raise Forbidden("co_reader_missing")
     readers = (by_rpps, *others)
     agreed = (Agreement(rpps=by_rpps, at=at),)
     started = report.current.proposed_at or at
-    version = report.current.after(Act.PROPOSE, co_readers=readers, agreements=agreed, proposed_at=started)
+    proposals = (*report.current.proposals, Proposal(by_rpps=by_rpps, at=at, co_readers=readers))
+    version = report.current.after(
+        Act.PROPOSE, co_readers=readers, agreements=agreed, proposed_at=started, proposals=proposals
+    )
     return report.with_current(version)
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Self
 
 from navette_documents.codes import MODALITIES, REGIONS, Code
+from navette_documents.identifiers import parse_loinc
 from navette_documents.imaging_codes import BODY_SITES, DOSE_QUANTITIES, SITE_OF_REGION
 from pydantic import AfterValidator, Field, model_validator
 
@@ -125,8 +126,8 @@ class Exposure(Strict):
         return self
 
 
-LoincCode = Annotated[str, Field(pattern=r"^\d{1,5}-\d$")]
-"""Code of an act, from jdv-code-document-imagerie-cisis."""
+LoincCode = Annotated[str, AfterValidator(parse_loinc)]
+"""Code of an act, from jdv-code-document-imagerie-cisis: six thousand codes that are not held here; its key is."""
 
 
 class Act(Strict):

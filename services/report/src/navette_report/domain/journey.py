@@ -72,6 +72,8 @@ RANK: Mapping[LineState, int] = MappingProxyType(
     }
 )
 FAILURES = frozenset({LineState.REFUSED, LineState.FAILED, LineState.CANCELLED})
+NOT_ARRIVED = frozenset({LineState.REFUSED, LineState.FAILED})
+"""What somebody must look at: the report did not reach this recipient."""
 _TIES = tuple(LineState)
 
 FAILURE_OF: Mapping[ErrorClass, LineState] = MappingProxyType(

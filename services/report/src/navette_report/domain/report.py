@@ -25,6 +25,8 @@ class Signatory(Strict):
     rpps: str
     family_name: str
     given_name: str | None = None
+    specialty: str | None = None
+    """Code of JDV_J01 for which the sign-on knows them; None: what the site says of its radiologists."""
 
     @property
     def display_name(self) -> str:
@@ -70,6 +72,14 @@ class Agreement(Strict):
     at: AwareDatetime
 
 
+class Proposal(Strict):
+    """A radiologist made a report provisional, or changed whose agreement it waits for."""
+
+    by_rpps: str
+    at: AwareDatetime
+    co_readers: tuple[str, ...]
+
+
 class Announcement(Strict):
     """The result was announced to the patient."""
 
@@ -100,7 +110,9 @@ class Version(Strict):
     choices: tuple[ChoiceMade, ...] = ()
     """Choices about this document, each with who made it and when."""
     co_readers: tuple[str, ...] = ()
-    """RPPS of the radiologists who must agree before validation."""
+    """RPPS of the radiologists who must agree before validation; who proposed it first."""
+    proposals: tuple[Proposal, ...] = ()
+    """Every proposal with who and when, the last one in force."""
     agreements: tuple[Agreement, ...] = ()
     proposed_at: AwareDatetime | None = None
     signature: Signature | None = None
@@ -128,6 +140,11 @@ class Version(Strict):
     def to_announce(self) -> bool:
         """Whether somebody must still tell the patient."""
         return self.state in IN_FORCE and self.in_force is not None and self.in_force.announcement_needed
+
+    @property
+    def proposed_by(self) -> str | None:
+        """RPPS of who decides whose agreement is needed; None when none is."""
+        return self.co_readers[0] if self.co_readers else None
 
     @property
     def missing_agreements(self) -> tuple[str, ...]:
@@ -164,6 +181,11 @@ class Report(Strict):
         not hold it back.
         """
         return next((one for one in reversed(self.versions) if one.state not in UNVALIDATED), None)
+
+    @property
+    def followed(self) -> Version:
+        """The version whose journey counts: the last validated one, the draft before there is any."""
+        return self.validated or self.current
 
     @property
     def draft(self) -> Version | None:

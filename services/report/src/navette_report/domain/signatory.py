@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from navette_documents.codes import DOCTOR, RADIOLOGY_SPECIALTIES
+
 from navette_report.domain.lifecycle import Forbidden
 from navette_report.domain.report import Signatory
 
 _TITLES = frozenset({"DR", "DR.", "DOCTEUR", "PR", "PR.", "PROFESSEUR", "M", "M.", "MME", "MME."})
 
 
-def signatory_of(rpps: str | None, name: str | None) -> Signatory:
+def specialty_of(skills: Iterable[str], *, usual: str) -> str | None:
+    """The specialty (JDV_J01) of a doctor registered with these savoir-faire (TRE_R38, `SM28`).
+
+    Among several, `usual`, else the first; None when the value set has none of them for radiology.
+    """
+    codes = [code for skill in skills if (code := f"G15_{DOCTOR.code}/{skill}") in RADIOLOGY_SPECIALTIES]
+    return usual if usual in codes else next(iter(codes), None)
+
+
+def signatory_of(rpps: str | None, name: str | None, *, specialty: str | None = None) -> Signatory:
     """The signatory that Pro Santé Connect identified.
 
     Trailing words in capitals are the family name ("Dominique FICTIF-DURAND"); without any, the last word is.
@@ -22,4 +35,5 @@ def signatory_of(rpps: str | None, name: str | None) -> Signatory:
     start = len(words) - 1
     while start > 0 and words[start].isupper() and words[start - 1].isupper():
         start -= 1
-    return Signatory(rpps=rpps, family_name=" ".join(words[start:]), given_name=" ".join(words[:start]) or None)
+    family_name, given_name = " ".join(words[start:]), " ".join(words[:start]) or None
+    return Signatory(rpps=rpps, family_name=family_name, given_name=given_name, specialty=specialty)

@@ -13,12 +13,15 @@ from navette_report.use_cases.compose_report import Desk
 
 
 async def check_validation(uow: UnitOfWork, desk: Desk, *, report: Report, choices: SignatureChoices) -> None:
-    """Raise Forbidden for a connexion secrète of somebody who is not known to be a minor (spec/dmp.md §6.5), and
-    for a missing dose where the site refuses one.
-    """
+    """Raise Forbidden for a missing dose where the site refuses one, and for what `check_secrecy` refuses."""
     site = desk.sites.get(report.site_id)
     if site is not None and site.dose_at_signature == "refuse" and report.current.content.dose_missing:
         raise Forbidden("dose_missing")
+    await check_secrecy(uow, desk, report=report, choices=choices)
+
+
+async def check_secrecy(uow: UnitOfWork, desk: Desk, *, report: Report, choices: SignatureChoices) -> None:
+    """Raise Forbidden for a connexion secrète of somebody who is not known to be a minor (spec/dmp.md §6.5)."""
     if not choices.secret_connection:
         return
     known = await PatientRepository(uow, desk.keyring).find(report.patient_id)

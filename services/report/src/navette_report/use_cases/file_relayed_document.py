@@ -26,7 +26,8 @@ async def file_relayed_document(
     original = report.body.original
     if report.doing is Doing.CANCEL:
         unique_id = id_text(read_document(original).id)
-        if not await hear_news(uow, desk, site_id=source.site_id, unique_id=unique_id, news=News.DELETED):
+        said = {"site_id": source.site_id, "unique_id": unique_id, "by": source.actor}
+        if not await hear_news(uow, desk, news=News.DELETED, **said):
             raise Unfit("original_unknown")
         return Settled(MessageState.FILED)
     hidden_from = tuple(name for name in HIDDEN_FROM if report.choices.get(name))

@@ -18,7 +18,7 @@ async def read_activity(
 ) -> Dashboard:
     """The dashboard of these sites as of `day`: its month, its year, the year before (TBB.01 to TBB.03)."""
     covered = spans(day, zone)
-    builder = DashboardBuilder(covered)
+    builder = DashboardBuilder(covered, [site.finess for site in sites.values()])
     whole = Span(min(one.start for one in covered.values()), max(one.end for one in covered.values()))
     async for deed in deeds_of(database, whole, sites):
         builder.add(deed)

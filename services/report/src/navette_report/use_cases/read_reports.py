@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
 from pymongo.asynchronous.database import AsyncDatabase
 
 from navette_report.adapters.journeys import LINES, line_of
 from navette_report.adapters.patients import PATIENTS, KeyringSource, KnownPatient, known_patient
-from navette_report.adapters.reports import PROVISIONAL, REPORTS, report_of
-from navette_report.domain.journey import JourneyLine, LineKind, LineState
+from navette_report.adapters.reports import FAILED, PROVISIONAL, REPORTS, report_of
+from navette_report.domain.journey import JourneyLine, LineKind
 from navette_report.domain.lifecycle import State
 from navette_report.domain.report import Report
 
@@ -42,6 +42,38 @@ async def follow_report(database: Database, report: Report) -> Followed:
     return _followed(report, [line_of(row) async for row in rows])
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = 253_402_300_799_999
+"""Last millisecond of the year 9999."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last report of a page; the next page begins after it. As text: milliseconds, a dot, its id."""
+
+    changed_at: datetime
+    report_id: str
+
+    def __str__(self) -> str:
+        return f"{(self.changed_at - _EPOCH) // timedelta(milliseconds=1)}.{self.report_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError for what is none."""
+        number, _, report_id = text.partition(".")
+        if not (number.isascii() and number.isdigit() and int(number) <= _LATEST and report_id):
+            raise ValueError("unknown_page")
+        return cls(_EPOCH + timedelta(milliseconds=int(number)), report_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list, and where the next one begins; None at its end."""
+
+    followed: list[Followed]
+    next: Cursor | None
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a list is restricted to; None means no restriction."""
@@ -54,14 +86,28 @@ class Wanted:
     examined_before: datetime | None = None
     changed_since: datetime | None = None
 
-    def query(self, sites: Collection[str]) -> dict[str, Any]:
-        """The MongoDB query, always within `sites`."""
+    def queries(self, sites: Collection[str], after: Cursor | None) -> list[dict[str, Any]]:
+        """The MongoDB queries that give what comes after the cursor, one after the other.
+
+        Two plain ranges: through an alternative ($or) the embedded database uses no index.
+        """
+        query = self._query(sites)
+        if after is None:
+            return [query]
+        since: dict[str, datetime] = query.get("updated_at", {})
+        same_moment = {"updated_at": since | {"$eq": after.changed_at}, "_id": {"$lt": after.report_id}}
+        return [query | same_moment, query | {"updated_at": since | {"$lt": after.changed_at}}]
+
+    def _query(self, sites: Collection[str]) -> dict[str, Any]:
+        """Always within `sites`."""
         allowed = sorted(sites) if self.site_id is None else sorted({self.site_id} & set(sites))
         query: dict[str, Any] = {"site_id": {"$in": allowed}}
         if self.state is not None:
             query["state"] = self.state.value
-        equal = {"worklists": self.worklist, "patient_id": self.patient_id}
-        query |= {name: value for name, value in equal.items() if value is not None}
+        if self.worklist is not None:
+            query |= {FAILED: True} if self.worklist == FAILED else {"worklists": self.worklist}
+        if self.patient_id is not None:
+            query["patient_id"] = self.patient_id
         if self.changed_since is not None:
             query["updated_at"] = {"$gte": self.changed_since}
         examined = {"$gte": self.examined_from, "$lt": self.examined_before}
@@ -71,23 +117,20 @@ class Wanted:
         return query
 
 
-async def list_reports(database: Database, sites: Collection[str], *, wanted: Wanted, limit: int) -> list[Followed]:
-    """The reports of these sites, last changed first."""
-    query = wanted.query(sites)
-    rows = database[REPORTS].find(query).sort("updated_at", -1).limit(limit)
-    reports = [report_of(row) async for row in rows]
-    return await follow_reports(database, reports)
-
-
-async def list_failed(database: Database, sites: Collection[str], *, limit: int) -> list[Followed]:
-    """Reports whose version in force did not reach somebody, last changed first."""
-    failed = [LineState.REFUSED.value, LineState.FAILED.value]
-    rows = database[LINES].find({"state": {"$in": failed}}, {"report_id": 1}).sort("report_id", -1).limit(2000)
-    ids = {row["report_id"] async for row in rows}
-    query = {"_id": {"$in": sorted(ids)}, "site_id": {"$in": sorted(sites)}}
-    found = database[REPORTS].find(query).sort("updated_at", -1).limit(limit)
-    followed = await follow_reports(database, [report_of(row) async for row in found])
-    return [one for one in followed if any(line.shown.state in failed for line in one.lines)]
+async def list_reports(
+    database: Database, sites: Collection[str], *, wanted: Wanted, limit: int, after: Cursor | None = None
+) -> Page:
+    """The reports of these sites, last changed first; one that changes meanwhile comes before the first page."""
+    order = [("updated_at", -1), ("_id", -1)]
+    rows: list[dict[str, Any]] = []
+    for query in wanted.queries(sites, after):
+        # One more than is shown tells whether the list goes on.
+        missing = limit + 1 - len(rows)
+        if missing:
+            rows += await database[REPORTS].find(query).sort(order).limit(missing).to_list()
+    reports = [report_of(row) for row in rows[:limit]]
+    last = Cursor(rows[limit - 1]["updated_at"], rows[limit - 1]["_id"]) if len(rows) > limit else None
+    return Page(await follow_reports(database, reports), last)
 
 
 async def late_drafts(database: Database, sites: Collection[str], *, before: datetime) -> int:
@@ -113,8 +156,7 @@ async def patients_of(
 
 
 def _followed(report: Report, lines: list[JourneyLine]) -> Followed:
-    validated = report.validated
-    number = report.current.number if validated is None else validated.number
+    number = report.followed.number
     return Followed(
         report,
         _sorted([line for line in lines if line.version == number]),

@@ -60,11 +60,12 @@ async def decide_news(uow: UnitOfWork, desk: ReceptionDesk, *, document_id: str,
     return await store.save(_decided(uow, changed, "accept" if accepted else "keep", by))
 
 
-async def hear_news(uow: UnitOfWork, desk: ReceptionDesk, *, site_id: str, unique_id: str, news: News) -> bool:
-    """The source deleted or replaced a document; False when nothing of that id is here."""
+async def hear_news(uow: UnitOfWork, desk: ReceptionDesk, *, site_id: str, unique_id: str, news: News, by: str) -> bool:
+    """The source deleted or replaced a document; False when nothing of that id is here. Who told it is on record."""
     store = desk.store(uow)
     found = await store.named(desk.domain_of(site_id), [unique_id])
     for one in found:
+        await uow.record_access(by, "received.news", "received", one.document_id, one.site_id, "granted")
         if one.standing is Standing.FILED:
             await store.save(one.model_copy(update={"news": news}))
         elif one.standing is Standing.TO_FILE and news is News.DELETED:

@@ -20,10 +20,13 @@ async def choose(uow: UnitOfWork, *, report: Report, changes: dict[str, bool], a
     return await _keep(uow, acts.choose(report, changes, by=actor, at=uow.now), actor, "report.choose")
 
 
-async def propose(uow: UnitOfWork, *, report: Report, co_readers: tuple[str, ...], rpps: str, actor: str) -> Report:
-    """Make it provisional (RIS.CRR.04). Raises Forbidden with the rule."""
-    proposed = acts.propose(report, co_readers, by_rpps=rpps, at=uow.now)
-    return await _keep(uow, proposed, actor, "report.propose")
+async def propose(
+    uow: UnitOfWork, *, report: Report, co_readers: tuple[str, ...], rpps: str, take_over: bool, actor: str
+) -> Report:
+    """Make it provisional, or change whose agreement it waits for (RIS.CRR.04). Raises Forbidden with the rule."""
+    proposed = acts.propose(report, co_readers, by_rpps=rpps, at=uow.now, take_over=take_over)
+    anothers = report.current.proposed_by not in (None, rpps)
+    return await _keep(uow, proposed, actor, "report.take_over" if anothers else "report.propose")
 
 
 async def agree(uow: UnitOfWork, *, report: Report, rpps: str, actor: str) -> Report:

@@ -7,7 +7,8 @@
   let shown = main.innerHTML;
 
   async function refresh() {
-    if (document.hidden) return;
+    // Who is filling in a search keeps what they typed.
+    if (document.hidden || document.activeElement?.matches("main form *")) return;
     try {
       const answer = await fetch(location.href, {
         // Nobody asked: this must not keep a session alive that its person left.

@@ -25,7 +25,6 @@ from navette_report.domain.content import Correspondent, ReportContent
 from navette_report.domain.document import DocumentModel
 from navette_report.domain.identity import PatientIdentity
 
-RADIOLOGIST = SPECIALTIES["G15_10/SM44"]
 PATIENT_MAIL_DOMAIN = "patient.mssante.fr"
 _GENDER_OF_SEX = {"M": "M", "F": "F", "I": "UN"}
 
@@ -97,7 +96,7 @@ def add_radiologist(parent: Element, tag: str, document: DocumentModel) -> None:
     signatory, remote = document.signature.signatory, document.content.teleradiology
     entity = add(parent, tag)
     add(entity, "id", root=PS_AUTHORITY, extension=ps_idnat(signatory.rpps))
-    add_code(entity, "code", RADIOLOGIST)
+    add_code(entity, "code", SPECIALTIES[signatory.specialty or document.site.radiologist_specialty])
     if remote is None:
         add_address(entity, document.site.address)
         add_phone(entity, document.site.phone, use="WP")
