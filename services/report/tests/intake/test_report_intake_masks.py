@@ -94,6 +94,18 @@ async def test_a_mask_on_what_was_shown_already_is_for_a_radiologist_to_decide(l
     assert (await links.sign(report_id)).status_code == 200
 
 
+async def test_masks_that_exclude_each_other_both_stand_until_a_radiologist_decides(links: Any, oru: Any) -> None:
+    await links.identify()
+    row = await links.take(hiding(oru(), "INVISIBLE_PATIENT"))
+    report_id = row["report_id"]
+    await links.take(hiding(oru(MSH_10="O9", OBR_25="C", OBX_5="RESULTAT : revu~CONCLUSION : revu"), "MASQUE_PS"))
+    assert await hidden(links, report_id) == {"hidden_from_patient", "hidden_from_professionals"}
+    refused = await links.sign(report_id)
+    assert (refused.status_code, "patient" in refused.json()["detail"]) == (409, True)
+    await links.ask("POST", f"/reports/{report_id}/choices", json={"hidden_from_professionals": False})
+    assert (await links.sign(report_id)).status_code == 200
+
+
 async def test_a_mask_after_the_signature_waits_for_a_radiologist(links: Any, oru: Any) -> None:
     await links.identify()
     row = await links.take(oru())

@@ -40,10 +40,21 @@ def wanted_choices(report: Report, changes: dict[str, bool]) -> SignatureChoices
 
 def choose(report: Report, changes: dict[str, bool], *, by: str, at: datetime) -> Report:
     """Set choices before validation; what is not named stays. What could not be signed is refused here already."""
-    edited, wanted = report.current.after(Act.EDIT), wanted_choices(report, changes)
+    wanted = wanted_choices(report, changes)
+    chosen = _chosen(report, wanted, by=by, at=at)
     broken = (*forbidden_combinations(wanted), *closed_choices(report, wanted))
     if broken:
         raise Forbidden(broken[0])
+    return chosen
+
+
+def hide(report: Report, asked: dict[str, bool], *, by: str, at: datetime) -> Report:
+    """Take over what a sender hides. Whether it could be signed is no reason to drop it: the signature answers that."""
+    return _chosen(report, wanted_choices(report, asked), by=by, at=at)
+
+
+def _chosen(report: Report, wanted: SignatureChoices, *, by: str, at: datetime) -> Report:
+    edited = report.current.after(Act.EDIT)
     choices = made_by(report.current.choices, wanted, by=by, at=at)
     return report.with_current(edited.model_copy(update={"choices": choices}))
 

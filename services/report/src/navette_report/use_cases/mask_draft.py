@@ -18,7 +18,7 @@ from navette_report.domain.report import Report
 
 def mask_draft(report: Report, received: ReceivedReport, *, by: str, at: datetime) -> Report:
     """The report with the masks of a message on its draft; what the message does not name stays as it is."""
-    return acts.choose(report, dict(received.choices), by=by, at=at) if received.choices else report
+    return acts.hide(report, dict(received.choices), by=by, at=at) if received.choices else report
 
 
 async def mask_meanwhile(
