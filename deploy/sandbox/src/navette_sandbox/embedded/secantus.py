@@ -12,20 +12,12 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from navette_sandbox.ports import HOST, free_port
-from navette_sandbox.processes import Child, SandboxError
+from navette_sandbox.processes import Child
 
 REPLICA_SET = "secantus"
 
-CACHE = "4G"
-"""Most memory for its cache. When a fifth of it waits to be written, a statement waits for room while it holds the lock
-that the transaction in the way needs, and nothing moves any more: seen at the default of 1 GB under large messages."""
-
-
-def _executable() -> Path:
-    found = Path(sys.executable).with_name("secantusd-py")
-    if not found.exists():
-        raise SandboxError("SecantusDB is not installed: run `uv sync --package navette-sandbox`.")
-    return found
+CACHE = "2G"
+"""Most memory for its cache: what open transactions hold must stay well below a fifth of it, or all statements wait."""
 
 
 class MongoServer:
@@ -39,9 +31,9 @@ class MongoServer:
         self.uri = f"mongodb://{HOST}:{self.port}/?replicaSet={REPLICA_SET}"
         directory.mkdir(parents=True, exist_ok=True)
         command = [
-            *(str(_executable()), "--host", HOST, "--port", str(self.port)),
-            *("--storage-path", str(directory / "data"), "--log-level", "WARNING", "--sync-on-commit"),
-            *("--cache-size", CACHE),
+            *(sys.executable, "-m", "navette_sandbox.embedded.secantus_server"),
+            *("--host", HOST, "--port", str(self.port)),
+            *("--storage-path", str(directory / "data"), "--cache-size", CACHE),
         ]
         self.child = Child("database (SecantusDB)", command, log=directory / "secantus.log", ready=self._answers)
 
