@@ -43,7 +43,7 @@ def acts(gallery):
     return [gallery.samples.act(), scanner]
 
 
-@pytest.mark.dsr("DB/RIS.08", "DB/RIS.09")
+@pytest.mark.dsr("DB/RIS.08", "DB/RIS.09", "DB.SO.17")
 @pytest.mark.parametrize("level", ["N1", "N3"])
 def test_the_header_and_the_metadata_carry_every_number(gallery, workshop, conforming, exam, acts, level):
     document = gallery.document(level, exam=exam, acts=acts)

@@ -264,6 +264,11 @@ async def test_a_withdrawal_is_told_everywhere_and_its_reason_to_nobody(world: A
 
     await until(withdrawn)
     assert "a été retiré" in await refused(world, report_id, "withdraw")
+    patient_id = (await world.journey(report_id))["report"]["patient_id"]
+    async with world.caller("secretary") as caller:
+        listed = (await caller.get(f"/pages/journey?patient_id={patient_id}")).text
+    # Two lines for each recipient: what each is about is said.
+    assert (listed.count(">Avis de retrait<"), listed.count(">Suppression<")) == (2, 1)
 
 
 async def test_the_document_of_a_withdrawn_report_is_shown_with_the_withdrawal_across_it(

@@ -230,7 +230,7 @@ async def test_a_correction_replaces_and_a_withdrawal_deletes_the_last_version(h
     assert "Erreur de patient" not in "".join(one.text for one in last)
 
 
-@pytest.mark.dsr("RIS.INTRA.01", "RIS.DMP.06", "RIS.CRR.03")
+@pytest.mark.dsr("RIS.INTRA.01", "RIS.DMP.06", "RIS.CRR.03", "DB/RIS.12", "DB.SO.97")
 async def test_an_announcement_is_a_replacement_that_changes_visibility_only(hospital: Hospital) -> None:
     report_id = await hospital.report(announcement_needed=True)
     await hospital.become(report_id, pfi="delivered", dmp="delivered", doctor="delivered", patient="waiting")
@@ -242,9 +242,13 @@ async def test_an_announcement_is_a_replacement_that_changes_visibility_only(hos
     names = ("INVISIBLE_PATIENT", "MODIF_CONF_CODE", "DESTDMP", "DESTMSSANTEPS", "DESTMSSANTEPAT")
     assert [said(hidden)[name] for name in names] == list("YNYYN")
     assert (action, [said(shown)[name] for name in names]) == ("replace", list("NYYNY"))
+    await hospital.become(report_id, box="sent")
+    (_, hidden), (action, shown) = taken(hospital.box)  # the DRIMbox shows the images to whom the report is shown
+    assert [said(one)["INVISIBLE_PATIENT"] for one in (hidden, shown)] == list("YN")
+    assert (action, said(shown)["MODIF_CONF_CODE"]) == ("replace", "Y")
 
 
-@pytest.mark.dsr("RIS.INS.37", "RIS.INTRA.01")
+@pytest.mark.dsr("RIS.INS.37", "RIS.INTRA.01", "DB.SO.11")
 async def test_without_a_qualified_identity_only_the_doctor_is_written_to(hospital: Hospital) -> None:
     patient_id = hospital.world.new_patient()
     report_id = await hospital.report(qualified=False, patient_id=patient_id)

@@ -207,17 +207,26 @@ def recipient(line: JourneyLine) -> str:
     return line.label or "Correspondant"
 
 
-def role(line: JourneyLine) -> str:
-    """In what capacity, and how, a recipient receives."""
-    carried = french_platforms.carried(line)
+def about(line: JourneyLine) -> str:
+    """What the recipient is told beyond the report itself; empty for the report."""
+    if line.kind is LineKind.REPORT:
+        return ""
     if line.channel is Channel.PLATFORM:
         return french_platforms.role(line)
+    if line.kind is LineKind.RELEASE:
+        return "Visibilité après annonce"
+    return "Suppression" if line.channel is Channel.DMP else "Avis de retrait"
+
+
+def role(line: JourneyLine) -> str:
+    """In what capacity, and how, a recipient receives."""
+    if line.channel is Channel.PLATFORM:
+        return french_platforms.role(line)
+    carried = french_platforms.carried(line)
     if line.channel is Channel.DMP:
-        about = {LineKind.RELEASE: "Visibilité après annonce", LineKind.WITHDRAWAL: "Suppression"}
-        return " · ".join(filter(None, (about.get(line.kind, "Mon espace santé"), carried)))
+        return " · ".join(filter(None, (about(line) or "Mon espace santé", carried)))
     words = {RecipientRole.REQUESTER: "Demandeur", RecipientRole.COPY: "Copie"}
-    notice = "Avis de retrait" if line.kind is LineKind.WITHDRAWAL else ""
-    return " · ".join(filter(None, (words.get(line.role), notice, "MSSanté", carried)))
+    return " · ".join(filter(None, (words.get(line.role), about(line), "MSSanté", carried)))
 
 
 _DMP_DONE = {LineKind.REPORT: "Déposé", LineKind.RELEASE: "Visible par le patient", LineKind.WITHDRAWAL: "Supprimé"}
