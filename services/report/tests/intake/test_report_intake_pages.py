@@ -271,3 +271,23 @@ async def test_without_intake_there_is_no_page_and_no_link_to_one(open_links: An
     async with open_links(index_key=None, intake_port=None) as closed, closed.caller("secretary") as http:
         assert (await http.get("/pages/intake")).status_code == 404
         assert "intake" not in (await http.get("/pages/journey")).text
+
+
+async def test_a_long_list_comes_in_parts_that_miss_nothing_and_repeat_nothing(links: Any, oru: Any) -> None:
+    rows = [await links.take(oru(MSH_10=f"L{n}", OBR_3=f"ACN{n}", OBX_3=f"CR{n}"), "waiting") for n in range(5)]
+    found: list[str] = []
+    async with links.caller("secretary") as http:
+        address: str | None = "/pages/intake?state=waiting&limit=2"
+        while address is not None:
+            text = (await http.get(address)).text
+            shown = [one.removeprefix("intake/") for one in Page(text).links if one.startswith("intake/")]
+            assert len(shown) <= 2
+            assert ("Retour au début de la liste" in text) == bool(found)
+            found += shown
+            further = [one for one in Page(text).links if "after=" in one]
+            address = f"/pages/intake{further[-1]}" if further else None
+        parts = [await http.get("/intake/messages?limit=3")]
+        parts.append(await http.get(f"/intake/messages{parts[0].json()['next']}"))
+    assert found == [row["_id"] for row in reversed(rows)]
+    assert [one["id"] for part in parts for one in part.json()["messages"]] == found
+    assert parts[1].json()["next"] is None

@@ -138,6 +138,26 @@ async def test_a_document_of_somebody_not_qualified_here_waits_and_files_itself_
     assert (await links.ask("GET", "/received-documents/to-file"))["documents"] == []
 
 
+async def test_what_waits_to_be_filed_comes_in_parts_the_oldest_first(links: Any, made: Callable[..., bytes]) -> None:
+    brought = {"site_id": SITE, "origin": "mss"}
+    waiting = []
+    for number in "123":
+        answer = await from_service(
+            links, "mss", "/received-documents", brought | {"cda": b64(made(f"1.2.3.{number}"))}
+        )
+        waiting.append(answer.json()["document_id"])
+    listed = (await page(links, "/pages/received?limit=2")).text
+    assert "2</strong> documents de correspondants attendent une personne" in listed
+    assert "d’autres suivent" in listed
+    part = await links.ask("GET", "/received-documents/to-file?limit=2")
+    rest = await links.ask("GET", f"/received-documents/to-file{part['next']}")
+    assert [one["document_id"] for one in part["documents"] + rest["documents"]] == waiting
+    assert [(one["complete"], len(one["documents"])) for one in (part, rest)] == [(False, 2), (True, 1)]
+    assert rest["next"] is None
+    last = (await page(links, f"/pages/received{part['next']}")).text
+    assert [one in last for one in waiting] == [False, False, True]
+
+
 @pytest.mark.dsr("RIS.INS.47")
 async def test_a_relayed_document_of_other_traits_is_never_filed_by_itself(links: Any, reference: Any) -> None:
     patient_id = await links.identify(**(TROIS | {"birth_date": "1979-03-29"}))

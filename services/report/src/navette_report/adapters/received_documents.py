@@ -103,11 +103,16 @@ class ReceivedReader:
         rows = await self._database[DOCUMENTS].find(query).sort("_id", -1).limit(MOST).to_list()
         return [_opened(row, self._keyring()) for row in rows]
 
-    async def to_file(self, domains: Iterable[str], *, limit: int) -> list[tuple[Received, Summary]]:
-        """What waits for somebody, oldest first."""
-        query = {"standing": Standing.TO_FILE.value, "domain": {"$in": list(domains)}}
-        rows = await self._database[DOCUMENTS].find(query).sort("_id", 1).limit(limit).to_list()
-        return [_opened(row, self._keyring()) for row in rows]
+    async def to_file(
+        self, domains: Iterable[str], *, after: str | None, limit: int
+    ) -> tuple[list[tuple[Received, Summary]], str | None]:
+        """A part of what waits for somebody, oldest first, and after which id the next one begins, None at the end."""
+        query: dict[str, Any] = {"standing": Standing.TO_FILE.value, "domain": {"$in": list(domains)}}
+        if after is not None:
+            query["_id"] = {"$gt": after}
+        rows = await self._database[DOCUMENTS].find(query).sort("_id", 1).limit(limit + 1).to_list()
+        found = [_opened(row, self._keyring()) for row in rows[:limit]]
+        return found, rows[limit - 1]["_id"] if len(rows) > limit else None
 
 
 def _opened(row: Row, keyring: Keyring) -> tuple[Received, Summary]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response, status
+from fastapi import APIRouter, Header, Query, Request, Response, status
 from navette_chassis import Service
 from navette_chassis.problem import FieldProblem, ProblemError
 from pymongo.errors import DuplicateKeyError
@@ -23,6 +23,7 @@ from navette_report.api.intake_schemas import (
     SubmissionAnswer,
     refusal_label,
 )
+from navette_report.api.listing import AfterId, next_link
 from navette_report.domain.intake.submitted import SubmittedReport
 from navette_report.domain.lifecycle import Forbidden
 from navette_report.use_cases.integrate_report_message import IntakeDesk
@@ -47,13 +48,15 @@ def intake_routes(service: Service, desk: IntakeDesk, *, soon: Callable[[], None
 def _reading_routes(router: APIRouter, service: Service, desk: IntakeDesk) -> None:
     @router.get("/intake/messages")
     async def list_messages(
+        request: Request,
         caller: Handler,
         state: Annotated[list[MessageState] | None, Query()] = None,
+        after: AfterId = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> MessagesAnswer:
         """By default those that ask something of somebody; of the caller's sites, or all for those who keep links."""
-        found = await listed_messages(service, caller, state, limit)
-        return MessagesAnswer(messages=[MessageAnswer.of(row) for row in found])
+        found, more = await listed_messages(service, caller, state, after=after, limit=limit)
+        return MessagesAnswer(messages=[MessageAnswer.of(row) for row in found], next=next_link(request, more))
 
     @router.get("/intake/messages/{message_id}")
     async def read_one(caller: CareTeam, message_id: str) -> FullMessageAnswer:

@@ -20,11 +20,17 @@ Handler = Annotated[Principal, require(*sorted(CARE), *sorted(KEEPERS))]
 
 
 async def listed_messages(
-    service: Service, caller: Principal, states: Sequence[MessageState] | None, limit: int
-) -> list[Document]:
-    """By default those that ask something of somebody, newest first: of the caller's sites, or all for keepers."""
+    service: Service, caller: Principal, states: Sequence[MessageState] | None, *, after: str | None, limit: int
+) -> tuple[list[Document], str | None]:
+    """A part of the list, newest first, and after which id the next one begins, None at the end.
+
+    By default of those that ask something of somebody; of the caller's sites, or of all for keepers.
+    """
     query = _query(caller, states or OPEN)
-    return await service.database[MESSAGES].find(query, HEADER_ONLY).sort("_id", -1).limit(limit).to_list()
+    if after is not None:
+        query["_id"] = {"$lt": after}
+    rows = await service.database[MESSAGES].find(query, HEADER_ONLY).sort("_id", -1).limit(limit + 1).to_list()
+    return rows[:limit], rows[limit - 1]["_id"] if len(rows) > limit else None
 
 
 async def count_open_messages(service: Service, caller: Principal, *, limit: int) -> int:

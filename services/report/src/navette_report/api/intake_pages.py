@@ -21,6 +21,7 @@ from navette_report.api.act_pages import FORM_TYPE
 from navette_report.api.field_rules import FIELD_RULES
 from navette_report.api.intake_access import CARE, Handler, listed_messages, may_read_content, visible_message
 from navette_report.api.intake_schemas import FullMessageAnswer, MessageAnswer, refusal_label
+from navette_report.api.listing import AfterId, first_link, next_link
 from navette_report.api.rendering import FORM_PROOF_HEADER, Renderer
 from navette_report.domain.fields import Strict
 from navette_report.domain.lifecycle import Forbidden
@@ -66,13 +67,17 @@ def intake_page_routes(service: Service, desk: Desk, intake: IntakeDesk) -> APIR
 
     @router.get("", response_class=HTMLResponse)
     async def messages(
+        request: Request,
         caller: Handler,
         state: Annotated[list[MessageState] | None, Query()] = None,
+        after: AfterId = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> HTMLResponse:
         if views.is_new(caller, "intake", service.clock.now()):
             await record(service, caller, "intake.list", "page", "intake", None, granted=True)
-        return pages.listed(caller, await listed_messages(service, caller, state, limit), state or [], limit)
+        found, more = await listed_messages(service, caller, state, after=after, limit=limit)
+        first = None if after is None else first_link(request)
+        return pages.listed(caller, found, state or [], first=first, following=next_link(request, more))
 
     @router.get("/{message_id}", response_class=HTMLResponse)
     async def message(request: Request, caller: Handler, message_id: str) -> HTMLResponse:
@@ -115,15 +120,22 @@ class _Pages:
         self._render = Renderer(service, desk)
 
     def listed(
-        self, caller: Principal, rows: Sequence[Document], states: Sequence[MessageState], limit: int
+        self,
+        caller: Principal,
+        rows: Sequence[Document],
+        states: Sequence[MessageState],
+        *,
+        first: str | None,
+        following: str | None,
     ) -> HTMLResponse:
-        """The list: what JSON gives, no more."""
+        """A part of the list: what JSON gives, no more."""
         return self._page(
             "intake.html",
             caller,
             messages=[MessageAnswer.of(row) for row in rows],
             states=states,
-            limit=limit,
+            first=first,
+            next=following,
         )
 
     async def message(

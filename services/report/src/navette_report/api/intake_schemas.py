@@ -97,6 +97,8 @@ class MessagesAnswer(Answer):
     """Messages, newest first."""
 
     messages: list[MessageAnswer]
+    next: str | None
+    """Link to the next part of the list, relative to the address that was asked; null at its end."""
 
 
 class ClaimAnswer(Answer):

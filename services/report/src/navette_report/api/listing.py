@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from navette_report.api import field_rules
 from navette_report.domain.fields import Day
 from navette_report.domain.lifecycle import State
-from navette_report.use_cases.read_reports import Cursor, Page, Wanted
+from navette_report.use_cases.read_reports import Cursor, Wanted
 
 BLANK = BeforeValidator(lambda value: value or None)
 """A form sends a field that nobody filled in as an empty text."""
@@ -62,14 +62,16 @@ def _after(after: Annotated[str | None, Query(max_length=160)] = None) -> Cursor
         raise field_rules.invalid("after", "unknown_page") from None
 
 
+AfterId = Annotated[str | None, Query(alias="after", max_length=64)]
+"""The same where a list is in the order of its ids."""
 Searched = Annotated[Search, Depends(_search)]
 After = Annotated[Cursor | None, Depends(_after)]
 """Where a page begins, as the `next` link of the one before says it."""
 
 
-def next_link(request: Request, page: Page) -> str | None:
+def next_link(request: Request, after: Cursor | str | None) -> str | None:
     """The next part of the same list, relative to the address that was asked; None at its end."""
-    return None if page.next is None else "?" + request.url.include_query_params(after=str(page.next)).query
+    return None if after is None else "?" + request.url.include_query_params(after=str(after)).query
 
 
 def first_link(request: Request) -> str:

@@ -59,7 +59,7 @@ def page_routes(service: Service, desk: Desk, settings: ReportSettings) -> APIRo
             own_sites=[site for site_id, site in sorted(desk.sites.items()) if caller.may_act_for(site_id)],
             search=search,
             worklist=worklist,
-            next=next_link(request, page),
+            next=next_link(request, page.next),
             first=None if after is None else first_link(request),
             worklists=Worklist,
             late=await late_drafts(service.database, caller.sites, before=overdue),

@@ -8,7 +8,7 @@ import binascii
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import APIRouter, Query, Request, Response, status
 from navette_chassis import Service
 from navette_chassis.auth import Principal
 from navette_chassis.problem import FieldProblem, ProblemError
@@ -18,6 +18,7 @@ from navette_report.adapters.received_documents import MOST, Part
 from navette_report.adapters.sender_style import HEADERS, StyleUnusableError, with_sender_style
 from navette_report.api.access import Caller, CareTeam
 from navette_report.api.field_rules import invalid
+from navette_report.api.listing import AfterId, next_link
 from navette_report.api.received_access import SOURCES, Bringer, Cabinet, Opened, conflict
 from navette_report.api.received_schemas import (
     Brought,
@@ -127,9 +128,15 @@ def _read(router: APIRouter, cabinet: Cabinet) -> None:
         return ReceivedList(documents=[ReceivedAnswer.of(*one) for one in found], complete=len(found) < MOST)
 
     @router.get("/to-file")
-    async def to_file(caller: CareTeam, limit: Annotated[int, Query(ge=1, le=200)] = 100) -> ReceivedList:
-        found = await cabinet.to_file(caller, limit=limit)
-        return ReceivedList(documents=[ReceivedAnswer.of(*one) for one in found], complete=len(found) < limit)
+    async def to_file(
+        request: Request,
+        caller: CareTeam,
+        after: AfterId = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 100,
+    ) -> ReceivedList:
+        found, more = await cabinet.to_file(caller, after=after, limit=limit)
+        documents = [ReceivedAnswer.of(*one) for one in found]
+        return ReceivedList(documents=documents, complete=more is None, next=next_link(request, more))
 
     @router.get("/{document_id}")
     async def one(caller: CareTeam, document_id: str) -> ReceivedAnswer:

@@ -59,10 +59,10 @@ class Cabinet:
         await record(self._service, caller, "received.list", "patient", patient_id, None, granted=True)
         return in_order(found, order)
 
-    async def to_file(self, caller: Principal, *, limit: int) -> list[Opened]:
-        """What waits to be filed; the access is recorded."""
+    async def to_file(self, caller: Principal, *, after: str | None, limit: int) -> tuple[list[Opened], str | None]:
+        """A part of what waits to be filed, and after which id the next one begins; the access is recorded."""
         await record(self._service, caller, "received.list", "worklist", "to-file", None, granted=True)
-        return await self.reader.to_file(self.domains_of(caller), limit=limit)
+        return await self.reader.to_file(self.domains_of(caller), after=after, limit=limit)
 
 
 def in_order(found: Iterable[Opened], order: Order) -> list[Opened]:

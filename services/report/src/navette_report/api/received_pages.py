@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response, status
+from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 from navette_chassis import Service
@@ -18,6 +19,7 @@ from navette_report.adapters.received_documents import MOST, Part
 from navette_report.api import received_schemas as said
 from navette_report.api.access import CareTeam
 from navette_report.api.act_pages import FORM_TYPE
+from navette_report.api.listing import AfterId, first_link, next_link
 from navette_report.api.received_access import Cabinet, Opened
 from navette_report.api.rendering import FORM_PROOF_HEADER, POLICY, Renderer
 from navette_report.domain.lifecycle import Forbidden
@@ -31,7 +33,6 @@ from navette_report.use_cases.settle_document import decide_news, file_document,
 
 _WITH_IMAGES = POLICY.replace("img-src 'self'", "img-src 'self' data:")
 """Pictures inside a document are shown from within the page."""
-_MOST = 200
 
 Work = Callable[..., Awaitable[Received]]
 
@@ -60,8 +61,13 @@ def received_page_routes(service: Service, desk: Desk, reception: ReceptionDesk)
         return await pages.patient(caller, patient_id, order)
 
     @router.get("/received", response_class=HTMLResponse)
-    async def waiting(caller: CareTeam) -> HTMLResponse:
-        return await pages.waiting(caller)
+    async def waiting(
+        request: Request,
+        caller: CareTeam,
+        after: AfterId = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 100,
+    ) -> HTMLResponse:
+        return await pages.waiting(request, caller, after, limit)
 
     @router.get("/received/{document_id}", response_class=HTMLResponse)
     async def one(request: Request, caller: CareTeam, document_id: str) -> HTMLResponse:
@@ -96,13 +102,14 @@ class _Pages:
             said=said,
         )
 
-    async def waiting(self, caller: Principal) -> HTMLResponse:
+    async def waiting(self, request: Request, caller: Principal, after: str | None, limit: int) -> HTMLResponse:
         """What somebody must file, oldest first (MSS/UX.09)."""
-        found = await self._cabinet.to_file(caller, limit=_MOST)
+        found, more = await self._cabinet.to_file(caller, after=after, limit=limit)
         return self._render.page(
             "received_waiting.html",
-            complete=len(found) < _MOST,
             found=found,
+            first=None if after is None else first_link(request),
+            next=next_link(request, more),
             said=said,
             label_of=label_of,
             who_acts=who_acts,

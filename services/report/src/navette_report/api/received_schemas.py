@@ -155,3 +155,5 @@ class ReceivedList(Answer):
 
     documents: list[ReceivedAnswer]
     complete: bool = True
+    next: str | None = None
+    """Link to the next part, relative to the address that was asked, where the list has parts; null at its end."""

@@ -75,7 +75,7 @@ def report_routes(service: Service, desk: Desk) -> APIRouter:
     ) -> ReportList:
         wanted = search.wanted(desk.zone)
         page = await list_reports(service.database, caller.sites, wanted=wanted, limit=limit, after=after)
-        return ReportList(reports=[JourneyAnswer.of(one) for one in page.followed], next=next_link(request, page))
+        return ReportList(reports=[JourneyAnswer.of(one) for one in page.followed], next=next_link(request, page.next))
 
     _reading_routes(router, service, desk)
     return router

@@ -65,7 +65,7 @@ def worklist_routes(service: Service, settings: ReportSettings) -> APIRouter:
             reports=[JourneyAnswer.of(one) for one in page.followed],
             late=[one.report.report_id for one in page.followed if one.report.updated_at < overdue],
             reminder_hours=settings.reminder_hours,
-            next=next_link(request, page),
+            next=next_link(request, page.next),
         )
 
     return router
