@@ -1,7 +1,8 @@
 """From a schematron to a stylesheet that answers with what failed: rule and path, never a value.
 
-Each pattern becomes a mode, each rule a template of that mode: the first one that matches an element wins, and
-the walk goes on below it.
+Each rule becomes a template. A pattern of several rules is a mode of its own, a walk through the document: the
+first rule that matches an element wins. Patterns of one rule, most of them, share one walk, on which every rule that
+matches an element is asked: a walk for each took three times as long.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from navette_report.adapters.ans_kit.schematron import SCH, Element, Schema, Sch
 
 XSL = "http://www.w3.org/1999/XSL/Transform"
 _OWN = "urn:navette:kit"
+_SHARED = "shared"
+"""Mode of the patterns of one rule."""
 _SILENT = frozenset({"warning", "warn", "info", "information"})
 _STEP = (
     "for $e in $node/ancestor-or-self::* return concat(local-name($e), '[', "
@@ -47,20 +50,25 @@ class _Writer:
         # What no rule is about: on to what it holds.
         other = _xsl(self._root, "template", match="node()", mode="#all", priority="-2")
         _xsl(other, "apply-templates", select="*", mode="#current")
-        for place, pattern in enumerate(self._schema.patterns):
-            mode = f"p{place}"
-            _xsl(answer, "apply-templates", select="/", mode=mode)
-            self._pattern(pattern, mode)
+        _xsl(answer, "apply-templates", select="/", mode=_SHARED)
+        for place, pattern in enumerate(self._schema.patterns, 1):
+            rules = [rule for rule in pattern.iterfind(sch("rule")) if rule.get("abstract") != "true"]
+            if len(rules) == 1:
+                _xsl(self._rule(rules[0], _SHARED, place), "next-match")
+            elif rules:
+                _xsl(answer, "apply-templates", select="/", mode=f"p{place}")
+                self._first_of(rules, f"p{place}")
         return etree.tostring(self._root, encoding="unicode")
 
-    def _pattern(self, pattern: Element, mode: str) -> None:
-        rules = [rule for rule in pattern.iterfind(sch("rule")) if rule.get("abstract") != "true"]
+    def _first_of(self, rules: list[Element], mode: str) -> None:
         for rank, rule in enumerate(reversed(rules), 1):
-            template = _xsl_of(
-                rule, self._root, "template", match=str(rule.get("context")), mode=mode, priority=str(rank)
-            )
-            self._assertions(rule, template)
-            _xsl(template, "apply-templates", select="*", mode=mode)
+            _xsl(self._rule(rule, mode, rank), "apply-templates", select="*", mode=mode)
+
+    def _rule(self, rule: Element, mode: str, rank: int) -> Element:
+        match = str(rule.get("context"))
+        template = _xsl_of(rule, self._root, "template", match=match, mode=mode, priority=str(rank))
+        self._assertions(rule, template)
+        return template
 
     def _assertions(self, rule: Element, template: Element) -> None:
         for child in rule:
