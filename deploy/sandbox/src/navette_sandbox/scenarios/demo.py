@@ -23,7 +23,7 @@ from navette_sandbox.scenarios.stage import ScenarioError, Stage
 from navette_sandbox.scenarios.verdict import PlatformState, verdict
 from navette_sandbox.supervisor import Sandbox
 from navette_sandbox.verify.deliveries import Check, Delivered
-from navette_sandbox.verify.official import check_against_the_rules
+from navette_sandbox.verify.official import NOT_CHECKED, check_against_the_rules, find_validator
 from navette_sandbox.verify.platform import read_messages
 from navette_sandbox.verify.submissions import read_submissions
 
@@ -44,7 +44,7 @@ def run_demo(output: Path, root: Path, broker: BrokerChoice, console: Console) -
         return False
     write_exchanges(output, layout, logs)
     checks = _conclude(output, stage, refusals, failure)
-    _report(console, checks, output, time.monotonic() - started)
+    tell(console, checks, output, time.monotonic() - started)
     return all(check.held for check in checks)
 
 
@@ -101,7 +101,8 @@ def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str)
     checks += found.checks
     checks += _levels(stage, found.delivered)
     handed = [message.cda.data for message in platform.messages]
-    checks += check_against_the_rules([*(one.content for one in documents), *handed])
+    if (validator := find_validator()) is not None:
+        checks.append(check_against_the_rules(validator, [*(one.content for one in documents), *handed]))
     files = write_reports(output, stage.played, found, mails)
     missing = [path for one in files for _label, path in one.links if not (output / path).is_file()]
     checks.append(Check("chaque fichier cité par la page existe", not missing, ", ".join(missing)))
@@ -126,10 +127,13 @@ def _levels(stage: Stage, delivered: Mapping[str, Delivered]) -> list[Check]:
     return [Check("chaque site a des documents au niveau qu’il a choisi, N1 ou N3", held, ", ".join(wrong))]
 
 
-def _report(console: Console, checks: Sequence[Check], output: Path, seconds: float) -> None:
+def tell(console: Console, checks: Sequence[Check], output: Path, seconds: float) -> None:
+    """Say on the console what does not hold, how much does, and what could not be checked here."""
     failed = [check for check in checks if not check.held]
     for check in failed:
         console.print(f"✗ {check.what}{f' – {check.detail}' if check.detail else ''}", style="bold red", markup=False)
     style = "bold red" if failed else "bold green"
     console.print(f"{len(checks) - len(failed)} of {len(checks)} checks hold, {seconds:.0f} s.", style=style)
+    if find_validator() is None:
+        console.print(NOT_CHECKED, style="yellow", markup=False)
     console.print(f"Artefacts: {output / 'index.html'}", markup=False)

@@ -14,11 +14,17 @@ from navette_sandbox.verify.deliveries import Check
 WHAT = "chaque CDA déposé passe les règles de l’ANS"
 
 
-def check_against_the_rules(documents: Sequence[bytes]) -> list[Check]:
-    """One check over all documents; none where `NAVETTE_CONFORMANCE_DIR` names no validator."""
+NOT_CHECKED = "Not checked: the rules of the ANS on each CDA (NAVETTE_CONFORMANCE_DIR names no folder with them)."
+
+
+def find_validator() -> Path | None:
+    """The validator, None where `NAVETTE_CONFORMANCE_DIR` names none: then `NOT_CHECKED` is to be said."""
     validator = Path(os.environ.get("NAVETTE_CONFORMANCE_DIR", "../shared/conformance")) / "validate_cda.py"
-    if not validator.is_file():
-        return []
+    return validator if validator.is_file() else None
+
+
+def check_against_the_rules(validator: Path, documents: Sequence[bytes]) -> Check:
+    """One check over all documents."""
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{number:03d}.xml" for number in range(len(documents))]
         for file, content in zip(files, documents, strict=True):
@@ -27,4 +33,4 @@ def check_against_the_rules(documents: Sequence[bytes]) -> list[Check]:
         said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     last = said.stdout.strip().rpartition("\n")[2]
     passed = said.returncode == 0 and last.endswith(f"{len(documents)} passed, 0 failed")
-    return [Check(WHAT, passed and bool(documents), last)]
+    return Check(WHAT, passed and bool(documents), last)
