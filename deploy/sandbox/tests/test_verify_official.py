@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from navette_sandbox.scenarios.demo import tell
+from navette_sandbox.scenarios.page import write_page
 from navette_sandbox.verify.deliveries import Check
 from navette_sandbox.verify.official import NOT_CHECKED, check_against_the_rules, find_validator
 from rich.console import Console
@@ -29,8 +30,11 @@ def test_no_document_at_all_is_not_a_success(tmp_path: Path) -> None:
 
 def test_the_demo_says_what_it_could_not_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NAVETTE_CONFORMANCE_DIR", str(tmp_path))
+    assert find_validator() is None
     console = Console(record=True, width=200)
-    tell(console, [Check("x", held=True)], tmp_path, 1.0)
+    tell(console, [Check("x", held=True)], tmp_path, 1.0, unchecked=NOT_CHECKED)
     said = console.export_text()
     assert "1 of 1 checks hold" in said
     assert NOT_CHECKED in said
+    write_page(tmp_path, [], [], [Check("x", held=True)], "kafka", unchecked=NOT_CHECKED)
+    assert NOT_CHECKED in (tmp_path / "index.html").read_text("utf-8")

@@ -43,8 +43,9 @@ def run_demo(output: Path, root: Path, broker: BrokerChoice, console: Console) -
         console.print(f"The demonstration could not begin: {failure}", style="bold red")
         return False
     write_exchanges(output, layout, logs)
-    checks = _conclude(output, stage, refusals, failure)
-    tell(console, checks, output, time.monotonic() - started)
+    validator = find_validator()
+    checks = _conclude(output, stage, refusals, failure, validator)
+    tell(console, checks, output, time.monotonic() - started, unchecked="" if validator else NOT_CHECKED)
     return all(check.held for check in checks)
 
 
@@ -87,7 +88,7 @@ async def _refusals(stage: Stage) -> list[str]:
     return found
 
 
-def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str) -> list[Check]:
+def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str, validator: Path | None) -> list[Check]:
     """Verify, write the artefacts and the page; returns every check."""
     layout = stage.sandbox.layout
     mails = read_mailboxes(layout.received("mss"))
@@ -101,7 +102,7 @@ def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str)
     checks += found.checks
     checks += _levels(stage, found.delivered)
     handed = [message.cda.data for message in platform.messages]
-    if (validator := find_validator()) is not None:
+    if validator is not None:
         checks.append(check_against_the_rules(validator, [*(one.content for one in documents), *handed]))
     files = write_reports(output, stage.played, found, mails)
     missing = [path for one in files for _label, path in one.links if not (output / path).is_file()]
@@ -110,7 +111,8 @@ def _conclude(output: Path, stage: Stage, refusals: Sequence[str], failure: str)
     checks.append(
         Check("chaque échange INSi est conservé", len(searches) >= len(stage.patient_ids), f"{len(searches)}")
     )
-    write_page(output, stage.played, files, checks, stage.sandbox.broker.kind)
+    unchecked = "" if validator else NOT_CHECKED
+    write_page(output, stage.played, files, checks, stage.sandbox.broker.kind, unchecked=unchecked)
     return checks
 
 
@@ -127,13 +129,13 @@ def _levels(stage: Stage, delivered: Mapping[str, Delivered]) -> list[Check]:
     return [Check("chaque site a des documents au niveau qu’il a choisi, N1 ou N3", held, ", ".join(wrong))]
 
 
-def tell(console: Console, checks: Sequence[Check], output: Path, seconds: float) -> None:
+def tell(console: Console, checks: Sequence[Check], output: Path, seconds: float, *, unchecked: str) -> None:
     """Say on the console what does not hold, how much does, and what could not be checked here."""
     failed = [check for check in checks if not check.held]
     for check in failed:
         console.print(f"✗ {check.what}{f' – {check.detail}' if check.detail else ''}", style="bold red", markup=False)
     style = "bold red" if failed else "bold green"
     console.print(f"{len(checks) - len(failed)} of {len(checks)} checks hold, {seconds:.0f} s.", style=style)
-    if find_validator() is None:
-        console.print(NOT_CHECKED, style="yellow", markup=False)
+    if unchecked:
+        console.print(unchecked, style="yellow", markup=False)
     console.print(f"Artefacts: {output / 'index.html'}", markup=False)

@@ -52,9 +52,15 @@ _GOOD = {"sent", "delivered", "read"}
 
 
 def write_page(
-    output: Path, played: Sequence[Played], files: Sequence[ReportFiles], checks: Sequence[Check], broker: str
+    output: Path,
+    played: Sequence[Played],
+    files: Sequence[ReportFiles],
+    checks: Sequence[Check],
+    broker: str,
+    *,
+    unchecked: str = "",
 ) -> None:
-    """Write `index.html` into the output folder."""
+    """Write `index.html` into the output folder. `unchecked`: what could not be verified on this machine, and why."""
     lines = [line for one in played for line in one.journey.get("lines", [])]
     held = sum(check.held for check in checks)
     figures = [
@@ -71,7 +77,7 @@ def write_page(
 <title>Navette – démonstration</title><style>{_STYLE}</style></head><body>
 <header><div><h1>Navette</h1><p>De la signature du radiologue au DMP et aux messageries sécurisées – démonstration du
 {when}, courtier {escape(broker)}</p><p>&nbsp;</p></div></header>
-<main><div class="figures">{shown}</div>{body}{_verified(checks)}</main>
+<main><div class="figures">{shown}</div>{body}{_verified(checks, unchecked)}</main>
 <footer>Patients, médecins et établissements sont fictifs ; les services nationaux sont simulés. Ce que les
 simulateurs ont reçu est dans <a href="echanges/">echanges/</a> (dont les
 <a href="echanges/insi/exchanges/">échanges INSi</a> et les
@@ -110,7 +116,7 @@ def _line(line: Journey) -> str:
     )
 
 
-def _verified(checks: Sequence[Check]) -> str:
+def _verified(checks: Sequence[Check], unchecked: str) -> str:
     failed = [check for check in checks if not check.held]
     items = "".join(
         f'<li class="{"ok" if check.held else "bad"}">{escape(check.what)}'
@@ -119,4 +125,7 @@ def _verified(checks: Sequence[Check]) -> str:
     )
     title = "Toutes les vérifications ont réussi" if not failed else f"{len(failed)} vérifications ont échoué"
     state = " open" if failed else ""
-    return f"<h2>Vérifications indépendantes</h2><details{state}><summary>{title}</summary><ul>{items}</ul></details>"
+    gap = f'<p class="wait">{escape(unchecked)}</p>' if unchecked else ""
+    return (
+        f"<h2>Vérifications indépendantes</h2>{gap}<details{state}><summary>{title}</summary><ul>{items}</ul></details>"
+    )

@@ -22,6 +22,7 @@ import contextlib
 import json
 import signal
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -128,7 +129,7 @@ class Refusals:
         return [entry["rule"] for entry in self.entries]
 
 
-class Simulator:
+class Simulator(ABC):
     """Base of the five doubles: life cycle, control port, fault book, refusal log."""
 
     name = "simulator"
@@ -142,17 +143,17 @@ class Simulator:
 
     # -- to be given by a simulator -----------------------------------------------------------------
 
+    @abstractmethod
     async def start_main(self) -> None:
         """Open the main port(s)."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def stop_main(self) -> None:
         """Close the main port(s)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ports(self) -> Mapping[str, int]:
         """The main port(s) by name, as printed on the ready line."""
-        raise NotImplementedError
 
     def views(self) -> Mapping[str, View]:
         """State views by name: ``{"documents": view}`` answers ``GET /state/documents/…``."""
@@ -162,7 +163,7 @@ class Simulator:
         """Changes by name: ``{"patients": apply}`` gets the JSON body of ``POST /state/patients``."""
         return {}
 
-    def reset_state(self) -> None:
+    def reset_state(self) -> None:  # noqa: B027 - a double that keeps nothing has nothing to forget
         """Forget what was received (``DELETE /state``)."""
 
     # -- life cycle ---------------------------------------------------------------------------------

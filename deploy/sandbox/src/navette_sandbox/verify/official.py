@@ -12,9 +12,7 @@ from pathlib import Path
 from navette_sandbox.verify.deliveries import Check
 
 WHAT = "chaque CDA déposé passe les règles de l’ANS"
-
-
-NOT_CHECKED = "Not checked: the rules of the ANS on each CDA (NAVETTE_CONFORMANCE_DIR names no folder with them)."
+NOT_CHECKED = "Non vérifié : les règles de l’ANS (NAVETTE_CONFORMANCE_DIR ne désigne pas le dossier qui les contient)"
 
 
 def find_validator() -> Path | None:

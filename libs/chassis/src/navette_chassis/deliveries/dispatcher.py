@@ -7,6 +7,7 @@ commit of the same process wakes the loops early.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import suppress
 from datetime import datetime
@@ -117,7 +118,7 @@ class Dispatcher:
         self._sampled |= seen.keys()
 
 
-class _Loop:
+class _Loop(ABC):
     """Pass after pass over one lane; subclasses say what a pass does."""
 
     def __init__(self, host: Host, lane: str, store: DeliveryStore, max_in_flight: int) -> None:
@@ -189,11 +190,13 @@ class _Loop:
             self._more = self._more or len(self._window) == WINDOW
         return self._window.popleft() if self._window else None
 
+    @abstractmethod
     async def _may_start(self, stopping: asyncio.Event) -> bool:
-        raise NotImplementedError
+        """Whether the row at hand may be claimed now."""
 
+    @abstractmethod
     def _bench_of(self, row: Row) -> Workbench:
-        raise NotImplementedError
+        """What works off a row."""
 
     def _start(self, bench: Workbench, claim: Claim) -> None:
         task = asyncio.create_task(Work(bench, claim).run())
